@@ -1,0 +1,2 @@
+"""A small library to learn image denoising with DnCNN."""
+from .degrade import *
