@@ -1,2 +1,1 @@
 """A small library to learn image denoising with DnCNN."""
-from .degrade import *

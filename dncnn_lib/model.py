@@ -137,8 +137,10 @@ class DnCNN(nn.Module):
         a copy, on the same device; without batch norm it is a plain copy.
         """
         bias = self.bias or self.batch_norm
-        folded = DnCNN(**{**self.config, "batch_norm": False, "bias": bias})
-        folded = folded.to(next(self.parameters()))
+        with torch.device("meta"):  # no memory, no random numbers: all of it is overwritten
+            folded = DnCNN(**{**self.config, "batch_norm": False, "bias": bias})
+        folded = folded.to_empty(device=self.layers[0].weight.device)
+        folded = folded.to(self.layers[0].weight.dtype)
         targets = (m for m in folded.layers if isinstance(m, nn.Conv2d))
         layers = list(self.layers)
         for layer, follower in zip(layers, layers[1:] + [None]):

@@ -1,0 +1,95 @@
+"""Pictures of arrays and records on matplotlib axes: one style, one colour for one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _check
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .engine import Step
+
+COLOURS = {
+    "clean": "#1b7837",
+    "noisy": "#b35806",
+    "restored": "#2166ac",
+    "removed": "#762a83",
+    "reference": "#555555",
+}
+"""Dark enough on white to read (contrast 4.5:1 or more), told apart by the colour-blind."""
+
+_DPI = 100
+
+
+def show_images(
+    images: Mapping[str, np.ndarray],
+    *,
+    zoom: tuple[int, int, int] | None = None,
+    factor: int = 3,
+) -> Figure:
+    """Images of one size side by side, each pixel of the image one pixel of the figure.
+
+    images: title → array (H, W) or (H, W, 3) in [0, 1]; values outside are shown as black or white.
+    zoom: ``(top, left, size)`` of a square to show again below, each pixel ``factor`` times as
+    large, and to mark in the image above. The pictures are shown without interpolation.
+    """
+    from matplotlib import pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    if not images:
+        _check.fail("images", dict(images), "at least one image")
+    shapes = {image.shape[:2] for image in images.values()}
+    if len(shapes) > 1:
+        _check.fail("images' sizes", sorted(shapes), "all the same")
+    height, width = shapes.pop()
+    size = 0 if zoom is None else _check.integer("zoom's size", zoom[2], at_least=1) * factor
+    gap, title = 12, 40
+    column = max(width, size)
+    total_width = len(images) * column + (len(images) - 1) * gap
+    total_height = title + height + (gap + size if zoom else 0)
+    figure = plt.figure(figsize=(total_width / _DPI, total_height / _DPI), dpi=_DPI)
+
+    def place(left: int, top: int, shown: np.ndarray, side: tuple[int, int]) -> Axes:
+        box = (left, total_height - top - side[0], side[1], side[0])
+        relative = [b / t for b, t in zip(box, (total_width, total_height) * 2)]
+        axes = figure.add_axes(relative)
+        axes.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_axis_off()
+        return axes
+
+    for index, (name, image) in enumerate(images.items()):
+        left = index * (column + gap)
+        axes = place(left + (column - width) // 2, title, image, (height, width))
+        axes.set_title(name, fontsize=10)
+        if zoom is not None:
+            top, start, side = zoom
+            axes.add_patch(
+                Rectangle((start - 0.5, top - 0.5), side, side, fill=False, color="#ffd500", lw=1.5)
+            )
+            crop = image[top : top + side, start : start + side]
+            place(left + (column - size) // 2, title + height + gap, crop, (size, size))
+    return figure
+
+
+def plot_training(steps: list[Step], ax: Axes | None = None) -> Axes:
+    """The validation PSNR in dB of training records against the number of patches seen."""
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1] if ax is None else ax
+    validated = [s for s in steps if s.val_psnr is not None]
+    ax.plot(
+        [s.patches for s in validated],
+        [s.val_psnr for s in validated],
+        color=COLOURS["restored"],
+        marker="o",
+        markersize=3,
+    )
+    ax.set(xlabel="training patches seen", ylabel="PSNR of held-out images (dB)")
+    ax.grid(alpha=0.3)
+    return ax

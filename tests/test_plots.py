@@ -1,0 +1,67 @@
+"""Figures are checked by what they were drawn from."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib
+import numpy as np
+import pytest
+
+from dncnn_lib.engine import Step
+from dncnn_lib.plots import COLOURS, plot_training, show_images
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def test_each_image_pixel_is_one_figure_pixel():
+    images = {"a": np.zeros((30, 50)), "b": np.ones((30, 50, 3))}
+    figure = show_images(images)
+    figure.canvas.draw()
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    assert [(round(b.width), round(b.height)) for b in boxes] == [(50, 30)] * 2
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b"]
+
+
+def test_zoom_shows_the_marked_square_enlarged():
+    image = np.random.default_rng(0).random((64, 64))
+    figure = show_images({"a": image}, zoom=(10, 20, 16), factor=3)
+    figure.canvas.draw()
+    whole, crop = figure.axes
+    np.testing.assert_array_equal(crop.images[0].get_array(), image[10:26, 20:36])
+    assert round(crop.get_window_extent().width) == 48
+    assert whole.patches[0].get_xy() == (19.5, 9.5)
+
+
+def test_values_outside_the_range_are_clipped_not_rescaled():
+    (axes,) = show_images({"a": np.array([[-1.0, 2.0]])}).axes
+    assert axes.images[0].get_clim() == (0, 1)
+    assert axes.images[0].get_array().tolist() == [[0, 1]]
+
+
+def test_show_images_refuses_what_cannot_be_compared():
+    message = "images' sizes is [(2, 2), (3, 3)], but must be all the same"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        show_images({"a": np.zeros((2, 2)), "b": np.zeros((3, 3))})
+    with pytest.raises(ValueError, match=re.escape("images is {}, but must be at least one image")):
+        show_images({})
+
+
+def test_plot_training_draws_the_validated_records():
+    steps = [Step(i, 3, 0.1, 1e-3, 1.0, 16 * i, psnr) for i, psnr in enumerate([20.0, None, 25.0])]
+    (line,) = plot_training(steps).lines
+    assert line.get_xydata().tolist() == [[0, 20], [32, 25]]
+
+
+def test_colours_have_contrast_on_white():
+    """WCAG 2: at least 4.5:1 for what must be read."""
+    for colour in COLOURS.values():
+        linear = np.array(matplotlib.colors.to_rgb(colour))
+        linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5
