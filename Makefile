@@ -10,13 +10,14 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab test unit notebooks lint benchmark train clean
+.PHONY: help lab test unit notebooks execute lint benchmark train clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make test       unit tests, then every notebook"
 	@echo "make benchmark  how fast this machine denoises and trains"
 	@echo "make train      train a recipe: make train RECIPE=dncnn-b"
+	@echo "make execute    run the notebooks and store their outputs (for authors)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make clean      remove the environment and caches"
 
@@ -33,6 +34,10 @@ unit: $(READY)
 notebooks: $(READY)
 	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)"
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider -W default -v notebooks
+
+execute: $(READY)
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .

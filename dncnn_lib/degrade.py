@@ -222,7 +222,7 @@ def resize(image: Tensor, size: tuple[int, int], scale: float | None = None) -> 
     """Bicubic resizing as MATLAB's ``imresize``: a = −1/2, antialiased, symmetric borders.
 
     image: (..., H, W). size: the new (height, width). scale: the factor, where it is not exactly
-    the ratio of the sizes (MATLAB's ``imresize(x, scale)`` rounds the size up and keeps the factor).
+    the ratio of the sizes (MATLAB's ``imresize(x, scale)`` rounds the size up, not the factor).
     """
     height, width = (_check.integer("size", s, at_least=1) for s in size)
     old_height, old_width = image.shape[-2:]
@@ -253,8 +253,6 @@ def add_gaussian_noise(clean: Image, sigma: float, *, seed: int | torch.Generato
         generator = seed
     else:
         generator = torch.Generator(tensor.device).manual_seed(_check.integer("seed", seed))
-    noise = torch.randn(
-        tensor.shape, generator=generator, device=tensor.device, dtype=tensor.dtype
-    )
+    noise = torch.randn(tensor.shape, generator=generator, device=tensor.device, dtype=tensor.dtype)
     noisy = tensor + (high / 255) * noise
     return noisy.numpy() if is_array else noisy

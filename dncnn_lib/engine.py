@@ -1,7 +1,7 @@
 """Training as a generator, exact resume, evaluation, and denoising of any image in exact tiles.
 
-Nothing here knows ``DnCNN``: any ``nn.Module`` that maps a noisy batch (B, C, H, W) to a restored one
-can be trained, evaluated and applied.
+Nothing here knows ``DnCNN``: any ``nn.Module`` that maps a noisy batch (B, C, H, W) to a restored
+one can be trained, evaluated and applied.
 """
 
 from __future__ import annotations
@@ -303,7 +303,9 @@ class _State:
             self.ema = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
         self.identity = {
             **{f"config.{name}": _plain(value) for name, value in asdict(config).items()},
-            "degradation": repr(degradation) if hasattr(degradation, "__dataclass_fields__") else "",
+            "degradation": repr(degradation)
+            if hasattr(degradation, "__dataclass_fields__")
+            else "",
             "training images (patch positions)": positions,
         }
 

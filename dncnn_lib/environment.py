@@ -12,7 +12,7 @@ from .engine import prefers_bf16
 
 
 def describe_environment() -> dict[str, str]:
-    """Python, the packages that matter, processor, memory, bf16 and GPU: name → one short sentence."""
+    """Python, packages, processor, memory, bf16 and GPU: name → one short sentence."""
     packages = ("torch", "numpy", "scikit-image", "jupyterlab", "ipywidgets", "matplotlib")
     return {
         "Python": f"{platform.python_version()} on {platform.system()}",
@@ -35,7 +35,9 @@ def processor_name() -> str:
     """The processor's name as the system gives it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine() or "unknown"
@@ -53,7 +55,9 @@ def _memory() -> str:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (AttributeError, ValueError, OSError):
         return "unknown; the lessons need about 4 GiB"
-    verdict = "enough for every lesson" if total >= 4 else "less than the 4 GiB the lessons may need"
+    verdict = (
+        "enough for every lesson" if total >= 4 else "less than the 4 GiB the lessons may need"
+    )
     return f"{total:.0f} GiB, {verdict}"
 
 

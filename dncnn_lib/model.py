@@ -108,8 +108,8 @@ class DnCNN(nn.Module):
     def _check_batch(self, noisy: Tensor) -> None:
         if not isinstance(noisy, Tensor):
             raise TypeError(
-                f"noisy is a {type(noisy).__name__}, but must be a tensor (B, {self.channels}, H, W); "
-                "for arrays and files use dncnn_lib.denoise"
+                f"noisy is a {type(noisy).__name__}, but must be a tensor (B, {self.channels}, "
+                "H, W); for arrays and files use dncnn_lib.denoise"
             )
         if noisy.ndim != 4 or noisy.shape[1] != self.channels:
             _check.fail("noisy's shape", tuple(noisy.shape), f"(B, {self.channels}, H, W)")
@@ -117,7 +117,7 @@ class DnCNN(nn.Module):
             _check.fail("noisy's dtype", noisy.dtype, "floating point, with values around [0, 1]")
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """The restored image x̂. noisy: (B, channels, H, W), values around [0, 1]; same shape out."""
+        """The restored image x̂. noisy: (B, channels, H, W), around [0, 1]; same shape out."""
         self._check_batch(noisy)
         output = self.layers(noisy)
         return noisy - output if self.residual else output
@@ -133,8 +133,8 @@ class DnCNN(nn.Module):
         """An equal network in eval mode with each batch norm folded into the convolution before it.
 
         BN(w ∗ a + b) = γ (w ∗ a + b − μ) / √(s² + ε) + β, with the running mean μ and variance s²,
-        is again a convolution: weights w·γ/√(s² + ε), bias β + (b − μ)·γ/√(s² + ε). The result is
-        a copy, on the same device; without batch norm it is a plain copy.
+        is again a convolution: weights w·γ/√(s² + ε), bias β + (b − μ)·γ/√(s² + ε). The result
+        is a copy, on the same device; without batch norm it is a plain copy.
         """
         bias = self.bias or self.batch_norm
         with torch.device("meta"):  # no memory, no random numbers: all of it is overwritten

@@ -22,8 +22,8 @@ class PatchSampler:
     augment: flip and rotate by multiples of 90°, all eight equally likely.
     device: where the images are kept and the patches are made.
 
-    Every position of every image is equally likely. Images smaller than a patch raise ``ValueError``
-    with their index; at reduced scales they are left out instead.
+    Every position of every image is equally likely. Images smaller than a patch raise
+    ``ValueError`` with their index; at reduced scales they are left out instead.
     """
 
     def __init__(

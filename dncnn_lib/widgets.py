@@ -1,7 +1,7 @@
 """Interactive views over the public functions. No mathematics in here.
 
-Each widget is a pure function from settings to pictures and numbers, and a thin view that shows what
-that function returns; the lessons call the same function in plain code.
+Each widget is a pure function from settings to pictures and numbers, and a thin view that shows
+what that function returns; the lessons call the same function in plain code.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ def noise_slider(
     words = ipywidgets.Label()
     height, width = clean.shape[:2]
     picture = ipywidgets.Image(
-        format="png", width=zoom * (2 * width + 8), height=zoom * height, layout={"max_width": "100%"}
+        format="png",
+        width=zoom * (2 * width + 8),
+        height=zoom * height,
+        layout={"max_width": "100%"},
     )
 
     def update(_change: object = None) -> None:

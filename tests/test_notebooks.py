@@ -55,7 +55,9 @@ def test_every_figure_is_followed_by_words(notebook):
     cells = notebook["cells"]
     for cell, after in zip(cells, cells[1:]):
         images = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-        assert not images or (after["cell_type"] == "markdown" and "*The" in "".join(after["source"]))
+        assert not images or (
+            after["cell_type"] == "markdown" and "*The" in "".join(after["source"])
+        )
 
 
 def test_at_least_one_claim_is_asserted(notebook):
