@@ -1,4 +1,4 @@
-"""The standard image sets: where each file is, whether it is whole, and where it is downloaded from.
+"""The standard image sets: where each file is, whether it is whole, and where it comes from.
 
 A set is looked for in the folder named by ``$DNCNN_DATA``, laid out as ``SET/FILE``; what is not
 there is downloaded once, file by file, to the user's cache. Every file is checked against its
@@ -18,7 +18,7 @@ import numpy as np
 
 from . import _check, _files
 from ._paths import DATA
-from .images import read_image
+from .images import read_image, to_grey
 
 VARIABLE = "DNCNN_DATA"
 
@@ -36,12 +36,16 @@ class DatasetFile:
 
 @functools.cache
 def _registry() -> dict[str, tuple[DatasetFile, ...]]:
-    with open(DATA / "registry" / "files.csv", newline="", encoding="utf-8") as file:
-        rows = [
-            DatasetFile(row["set"], row["file"], int(row["bytes"]), row["sha256"], row["url"])
-            for row in csv.DictReader(file)
-        ]
-    return {name: tuple(r for r in rows if r.set == name) for name in dict.fromkeys(r.set for r in rows)}
+    sets: dict[str, list[DatasetFile]] = {}
+    for row in _table("files.csv"):
+        file = DatasetFile(row["set"], row["file"], int(row["bytes"]), row["sha256"], row["url"])
+        sets.setdefault(file.set, []).append(file)
+    return {name: tuple(files) for name, files in sets.items()}
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    with open(DATA / "registry" / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def dataset_names() -> list[str]:
@@ -50,66 +54,65 @@ def dataset_names() -> list[str]:
 
 
 def dataset_files(name: str) -> tuple[DatasetFile, ...]:
-    """What the registry says about a set. Raises ``ValueError``, with the known names, for others."""
+    """What the registry says about a set. Raises ``ValueError``, which lists them, for others."""
     _check.one_of("name", name, dataset_names())
     return _registry()[name]
 
 
-def dataset_paths(name: str, *, download: bool = True) -> list[Path]:
+def dataset_licence(name: str) -> str:
+    """What the source of a set says about its licence. Errors as in ``dataset_files``."""
+    _check.one_of("name", name, dataset_names())
+    return next(row["licence_statement"] for row in _table("sets.csv") if row["set"] == name)
+
+
+def dataset_presence(name: str) -> tuple[int, Path | None]:
+    """How many files of a set are on this machine, and the folder of the first one, or None.
+
+    A quick look: the files are not opened. Errors as in ``dataset_files``, and
+    ``FileNotFoundError`` where ``$DNCNN_DATA`` is no folder.
+    """
+    found = [path for file in dataset_files(name) if (path := _find(file)) is not None]
+    return len(found), found[0].parent if found else None
+
+
+def dataset_paths(name: str, *, download: bool = True, progress: bool = False) -> list[Path]:
     """The files of a set, each present and checked, in the order of the registry.
 
-    download: fetch what is missing. Raises ``FileNotFoundError`` where a file is missing and cannot
-    be had, ``ValueError`` where one is damaged; both say what to do.
+    download: fetch what is missing. progress: show a bar over the files that are downloaded.
+    Raises ``FileNotFoundError`` where a file is missing and cannot be had, ``ValueError`` where one
+    is damaged, ``OSError`` where the cache cannot be written; each says what to do.
     """
-    return [_locate(file, download) for file in dataset_files(name)]
+    return _locate(dataset_files(name), download, progress)
 
 
-def load_dataset(name: str, *, grey: bool = False, download: bool = True) -> dict[str, np.ndarray]:
+def load_dataset(
+    name: str, *, grey: bool = False, download: bool = True, progress: bool = False
+) -> dict[str, np.ndarray]:
     """The images of a set by file name: float32 in [0, 1], (H, W) or (H, W, 3).
 
     grey: convert colour images as MATLAB's ``rgb2gray`` does and round to 8 bits, which is how
-    the grey sets of the literature (BSD68, Train400) were made. Errors as in ``dataset_paths``.
+    the grey sets of the literature (BSD68, Train400) were made. The rest as in ``dataset_paths``.
     """
-    images = {path.name: read_image(path) for path in dataset_paths(name, download=download)}
-    return {key: to_grey(image) for key, image in images.items()} if grey else images
+    paths = dataset_paths(name, download=download, progress=progress)
+    return {path.name: _read(path, grey) for path in paths}
 
 
-def training_images(*, grey: bool = True, download: bool = True) -> list[np.ndarray]:
+def training_images(
+    *, grey: bool = True, download: bool = True, progress: bool = False
+) -> list[np.ndarray]:
     """The 432 images of BSDS500 that are not in BSD68: the training set of CDnCNN-B.
 
-    grey: as in ``load_dataset``. None of them is in BSD68, CBSD68 or Set12.
+    None of them is in BSD68, CBSD68 or Set12. grey: as in ``load_dataset``. The rest as in
+    ``dataset_paths``.
     """
-    with open(DATA / "registry" / "cbsd432_ids.csv", newline="", encoding="utf-8") as file:
-        allowed = {(row["split"], row["bsds_id"]) for row in csv.DictReader(file)}
-    images = []
-    for split in ("train", "val", "test"):
-        for file in dataset_files(f"BSDS500/{split}"):
-            if (split, Path(file.name).stem) in allowed:
-                image = read_image(_locate(file, download))
-                images.append(to_grey(image) if grey else image)
-    return images
-
-
-def to_grey(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) in [0, 1] to (H, W) by BT.601 weights, rounded to 8 bits; grey passes unchanged."""
-    if image.ndim == 2:
-        return image
-    grey = image @ np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
-    return (np.round(grey * 255) / 255).astype(np.float32)
-
-
-def _locate(file: DatasetFile, download: bool) -> Path:
-    folder = os.environ.get(VARIABLE)
-    if folder:
-        path = Path(folder) / file.set / file.name
-        if path.is_file():
-            return _checked(path, file, f"replace it, or unset {VARIABLE} to download the set")
-    path = cache_folder() / file.set / file.name
-    if path.is_file():
-        return _checked(path, file, "delete it and it will be downloaded again")
-    if not download:
-        raise FileNotFoundError(_missing(file, "it is not on this machine"))
-    return _download(file, path)
+    allowed = {(row["split"], row["bsds_id"]) for row in _table("cbsd432_ids.csv")}
+    files = [
+        file
+        for split in ("train", "val", "test")
+        for file in dataset_files(f"BSDS500/{split}")
+        if (split, Path(file.name).stem) in allowed
+    ]
+    return [_read(path, grey) for path in _locate(files, download, progress)]
 
 
 def cache_folder() -> Path:
@@ -119,32 +122,84 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("dncnn_lib"))
 
 
-def _checked(path: Path, file: DatasetFile, remedy: str) -> Path:
+def _read(path: Path, grey: bool) -> np.ndarray:
+    image = read_image(path)
+    return to_grey(image) if grey else image
+
+
+def _locate(files: Sequence[DatasetFile], download: bool, progress: bool) -> list[Path]:
+    """The files' places, in order; what is there already is checked before anything is fetched."""
+    found = {file: path for file in files if (path := _find(file)) is not None}
+    for file, path in found.items():
+        _verify(path, file)
+    missing = [file for file in files if file not in found]
+    if missing and not download:
+        raise FileNotFoundError(_missing(missing[0], "it is not on this machine"))
+    if missing and progress:
+        from tqdm.auto import tqdm
+
+        missing = tqdm(missing, desc="downloading", unit="file")
+    found.update({file: _download(file) for file in missing})
+    return [found[file] for file in files]
+
+
+def _find(file: DatasetFile) -> Path | None:
+    """Where the file is: in ``$DNCNN_DATA``, else in the cache."""
+    given = os.environ.get(VARIABLE)
+    if given and not Path(given).is_dir():
+        raise FileNotFoundError(
+            f"{VARIABLE} is {given!r}, but there is no such folder; set it to one that holds "
+            f"{file.set}/{file.name}, or unset it to download the set"
+        )
+    folders = [Path(given)] if given else []
+    places = (folder / file.set / file.name for folder in [*folders, cache_folder()])
+    return next((place for place in places if place.is_file()), None)
+
+
+def _verify(path: Path, file: DatasetFile) -> None:
+    if path.is_relative_to(cache_folder()):
+        remedy = "delete it and it will be downloaded again"
+    else:
+        remedy = f"replace it, or unset {VARIABLE} to download the set"
     size = path.stat().st_size
     if size != file.bytes:
         raise ValueError(f"{path} has {size:,} bytes, but must have {file.bytes:,}; {remedy}")
     found = _files.sha256(path)
     if found != file.sha256:
         raise ValueError(f"{path} has SHA-256 {found}, but must have {file.sha256}; {remedy}")
-    return path
 
 
-def _download(file: DatasetFile, path: Path) -> Path:
+def _download(file: DatasetFile) -> Path:
+    """Fetch the file to the cache, where it appears whole and checked, or not at all."""
     import pooch
     import requests
 
-    downloader = pooch.HTTPDownloader(timeout=30)
+    folder, log = cache_folder() / file.set, pooch.get_logger()
+    level = log.level
+    log.setLevel("WARNING")  # pooch reports every file that it fetches
     try:
-        # pooch downloads beside the target, checks the hash and renames
-        pooch.retrieve(
-            file.url, f"sha256:{file.sha256}", path.name, path.parent, downloader=downloader
-        )
-    except (OSError, requests.exceptions.RequestException) as error:
+        downloader = pooch.HTTPDownloader(timeout=30)
+        pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, folder, downloader=downloader)
+    except requests.exceptions.HTTPError as error:
+        reason = f"{file.url} answers with status {error.response.status_code}"
+        raise FileNotFoundError(_missing(file, reason)) from error
+    except requests.exceptions.RequestException as error:
         reason = f"downloading {file.url} failed ({type(error).__name__})"
         raise FileNotFoundError(_missing(file, reason)) from error
     except ValueError as error:
-        raise ValueError(f"{file.url} no longer holds what was registered: {error}") from error
-    return path
+        raise ValueError(
+            f"{file.url} sent a file that has not the SHA-256 {file.sha256}, so it was thrown "
+            f"away; try again, or set {VARIABLE} to a folder that holds {file.set}/{file.name}"
+        ) from error
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot download to {folder}: {error.strerror or error}; make room or give access, "
+            f"or set {VARIABLE} to a folder that holds {file.set}/{file.name}",
+        ) from error
+    finally:
+        log.setLevel(level)
+    return folder / file.name
 
 
 def _missing(file: DatasetFile, reason: str) -> str:
@@ -153,5 +208,3 @@ def _missing(file: DatasetFile, reason: str) -> str:
         f"`python -m dncnn_lib download {file.set}`; or set {VARIABLE} to a folder that holds "
         f"{file.set}/{file.name}"
     )
-
-

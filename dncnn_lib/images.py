@@ -1,4 +1,4 @@
-"""Images in and out: files, arrays, tensors and the sample images.
+"""Images in and out: files, arrays and tensors.
 
 The only place where 8- and 16-bit integers become floating point in [0, 1] and back, and where the
 channel axis moves between (H, W, C) of arrays and (B, C, H, W) of tensors.
@@ -10,6 +10,7 @@ import io
 import os
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +25,10 @@ from . import _check, _files
 Image = TypeVar("Image", np.ndarray, Tensor)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 150_000_000
 """The largest image that is read, in pixels: more is taken for a decompression bomb."""
 
+_INTEGERS = (("u", 1), ("u", 2))  # kind and bytes of uint8 and uint16, in either byte order
 _GREATEST_VALUE = 16.0  # noise leaves [0, 1], but never as far as images on the 0–255 scale do
 
 
@@ -37,68 +39,114 @@ def as_batch(image: Image, *, name: str = "image") -> tuple[Tensor, Callable[[Te
     """An image as a float32 batch, and the way back.
 
     image: array (H, W) or (H, W, 3), or tensor (B, C, H, W); floating point around [0, 1], or
-    uint8 / uint16. Returns the batch (B, C, H, W) and a function that gives a result of the same
-    size the shape, type, dtype and device of ``image`` (integers are clipped and rounded).
-    Raises ``TypeError`` or ``ValueError``, with ``name``, for anything else.
+    uint8 / uint16. Returns the batch (B, C, H, W), which may share memory with ``image``, and a
+    function that gives a result of the same size the shape, type, dtype and device of ``image``
+    (integers are clipped and rounded). Raises ``TypeError`` or ``ValueError``, with ``name``, for
+    anything else, NaN and infinities included.
     """
     if isinstance(image, Tensor):
-        if image.ndim != 4 or 0 in image.shape:
-            _check.fail(f"{name}'s shape", tuple(image.shape), "(B, C, H, W), none of them 0")
-        batch = image.detach()
-        dtype, device, shape = image.dtype, image.device, tuple(image.shape)
-    elif isinstance(image, np.ndarray):
-        colour = image.ndim == 3 and image.shape[2] == 3
-        if not (image.ndim == 2 or colour) or 0 in image.shape:
-            _check.fail(f"{name}'s shape", image.shape, "(H, W) or (H, W, 3), none of them 0")
-        if image.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.dtype, np.floating):
-            _check.fail(f"{name}'s dtype", str(image.dtype), "floating point, uint8 or uint16")
-        native = image.astype(image.dtype.newbyteorder("="), copy=False)
-        # float64, float128 and the like: torch knows fewer kinds than NumPy
-        if np.issubdtype(image.dtype, np.floating):
-            native = native.astype(np.float32)
-        batch = torch.from_numpy(np.ascontiguousarray(native))
-        batch = batch.permute(2, 0, 1)[None] if colour else batch[None, None]
-        dtype, device, shape = image.dtype, None, image.shape
-    else:
-        raise TypeError(
-            f"{name} is a {type(image).__name__}, but must be an array (H, W) or (H, W, 3), or a "
-            "tensor (B, C, H, W); read files with dncnn_lib.read_image"
-        )
-    peak = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(batch.dtype)
-    if peak is None and not batch.is_floating_point():
-        _check.fail(f"{name}'s dtype", str(dtype), "floating point, uint8 or uint16")
-    batch = batch.float()
-    if peak is not None:
-        batch = batch / peak
-    else:
-        low, high = (v.item() for v in torch.aminmax(batch))
-        if not (np.isfinite(low) and np.isfinite(high)):
-            _check.fail(name, "an image with NaN or infinite values", "finite everywhere")
-        if max(-low, high) > _GREATEST_VALUE:
-            _check.fail(
-                f"{name}'s range",
-                (round(low, 3), round(high, 3)),
-                "around [0, 1]; divide an image on the 0–255 scale by 255",
-            )
+        return _tensor_as_batch(image, name)
+    if isinstance(image, np.ndarray):
+        return _array_as_batch(image, name)
+    raise TypeError(
+        f"{name} is a {type(image).__name__}, but must be an array (H, W) or (H, W, 3), or a "
+        "tensor (B, C, H, W); read files with dncnn_lib.read_image"
+    )
 
-    def restore(result: Tensor) -> Image:
-        if peak is not None:
-            result = (result.clamp(0, 1) * peak).round()
-        if device is not None:
-            # via int32: torch has no direct conversion to uint16 everywhere
-            result = result.to(torch.int32) if dtype == torch.uint16 else result
-            return result.reshape(shape).to(device=device, dtype=dtype)
-        array = result.cpu().float().numpy()
-        array = array.reshape(3, *shape[:2]).transpose(1, 2, 0) if len(shape) == 3 else array
-        return np.ascontiguousarray(array.reshape(shape)).astype(dtype, copy=False)
+
+def _tensor_as_batch(image: Tensor, name: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    if image.ndim != 4 or 0 in image.shape:
+        _check.fail(f"{name}'s shape", tuple(image.shape), "(B, C, H, W), none of them 0")
+    peak = {torch.uint8: 255, torch.uint16: 65535}.get(image.dtype)
+    if peak is None and not image.is_floating_point():
+        _check.fail(f"{name}'s dtype", str(image.dtype), "floating point, uint8 or uint16")
+    batch = image.detach().float()
+    batch = _checked_range(batch, name) if peak is None else batch / peak
+
+    def restore(result: Tensor) -> Tensor:
+        if peak is not None:  # by way of int32: few operations know uint16
+            result = (result.clamp(0, 1) * peak).round().to(torch.int32)
+        return result.reshape(image.shape).to(device=image.device, dtype=image.dtype)
 
     return batch, restore
+
+
+def _array_as_batch(image: np.ndarray, name: str) -> tuple[Tensor, Callable[[Tensor], np.ndarray]]:
+    colour = image.ndim == 3 and image.shape[2] == 3
+    if not (image.ndim == 2 or colour) or 0 in image.shape:
+        rule = "(H, W) or (H, W, 3), none of them 0" + _shape_hint(image.shape)
+        _check.fail(f"{name}'s shape", image.shape, rule)
+    dtype = image.dtype
+    if dtype.kind != "f" and (dtype.kind, dtype.itemsize) not in _INTEGERS:
+        _check.fail(f"{name}'s dtype", str(dtype), "floating point, uint8 or uint16")
+    peak = None if dtype.kind == "f" else np.iinfo(dtype).max
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite, below
+        values = np.ascontiguousarray(image, np.float32) if peak is None else _unit(image)
+    if not values.flags.writeable:  # torch warns of memory that it must not write to
+        values = values.copy()
+    batch = torch.from_numpy(values)
+    batch = batch.permute(2, 0, 1)[None] if colour else batch[None, None]
+    batch = _checked_range(batch, name) if peak is None else batch
+
+    def restore(result: Tensor) -> np.ndarray:
+        array = result.detach().cpu().float()[0].permute(1, 2, 0).numpy()
+        array = _integers(array, dtype) if peak is not None else array.astype(dtype, copy=False)
+        return np.ascontiguousarray(array.reshape(image.shape))
+
+    return batch, restore
+
+
+def _shape_hint(shape: tuple[int, ...]) -> str:
+    if len(shape) == 3 and shape[2] == 4:
+        return "; leave out alpha with image[..., :3]"
+    if len(shape) == 3 and shape[2] == 1:
+        return "; leave out the last axis with image[..., 0]"
+    if len(shape) == 3 and shape[0] == 3:
+        return "; move the channels to the end with image.transpose(1, 2, 0)"
+    return ""
+
+
+def _checked_range(batch: Tensor, name: str) -> Tensor:
+    low, high = (v.item() for v in torch.aminmax(batch))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        _check.fail(name, "an image with NaN or infinite values", "finite everywhere")
+    if max(-low, high) > _GREATEST_VALUE:
+        _check.fail(
+            f"{name}'s range",
+            (round(low, 3), round(high, 3)),
+            "around [0, 1]; divide an image on the 0–255 scale by 255",
+        )
+    return batch
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 of any shape as a new contiguous float32 array in [0, 1]."""
+    unit = np.empty(values.shape, np.float32)
+    return np.divide(values, np.float32(np.iinfo(values.dtype).max), out=unit, dtype=np.float32)
+
+
+def _integers(values: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """float32 of any shape, clipped to [0, 1] and rounded, as uint8 or uint16."""
+    scaled = np.clip(values, 0, 1)
+    scaled *= np.iinfo(dtype).max
+    return np.rint(scaled, out=scaled).astype(dtype)
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) in [0, 1] to (H, W) by BT.601 weights, rounded to 8 bits; grey passes unchanged.
+
+    This is MATLAB's ``rgb2gray``, by which the grey sets of the literature were made.
+    """
+    if image.ndim == 2:
+        return image
+    grey = image @ np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
+    return (np.round(grey * 255) / 255).astype(np.float32)
 
 
 # ------------------------------------------------------------------------------------------ files
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """An image file's content, enough to write a result back in the same form.
 
@@ -112,7 +160,7 @@ class Picture:
     icc_profile: bytes | None = None
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
-        """The same picture with other pixels of the same size."""
+        """The same picture with other pixels of the same height and width."""
         if pixels.shape[:2] != self.pixels.shape[:2]:
             _check.fail("pixels' shape", pixels.shape, f"that of the picture, {self.pixels.shape}")
         return replace(self, pixels=pixels)
@@ -127,15 +175,13 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     return read_picture(path).pixels
 
 
-def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(path: str | os.PathLike) -> Picture:
     """An image file with its alpha channel, bit depth and colour profile.
 
-    Raises ``FileNotFoundError``; or ``ValueError`` for a file that is empty, truncated, not an
-    image, of another format, of several pages, or of more than ``max_pixels`` pixels.
+    CMYK becomes RGB. Raises ``OSError`` for what is not a file that can be read, and ``ValueError``
+    for one that is empty, truncated, not an image, of another format, of several pages, not of 8 or
+    16 bits, or of more than ``MAX_PIXELS`` pixels.
     """
-    from PIL import Image as PILImage
-    from PIL import ImageOps, UnidentifiedImageError
-
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, but must be an image file")
@@ -144,87 +190,129 @@ def read_picture(path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> Pi
         raise ValueError(f"{path} is empty (0 bytes), but must be an image file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is checked below, in our own words
-            picture = PILImage.open(io.BytesIO(data))
-            if picture.format not in ("PNG", "JPEG", "TIFF", "WEBP", "MPO"):
-                raise ValueError(
-                    f"{path} is in {picture.format} format, but must be PNG, JPEG, TIFF or WebP"
-                )
-            if picture.width * picture.height > max_pixels:
-                raise ValueError(
-                    f"{path} has {picture.width}×{picture.height} pixels, but must have at most "
-                    f"{max_pixels:,} (max_pixels)"
-                )
-            orientation = picture.getexif().get(0x0112, 1)
-            profile = picture.info.get("icc_profile")
-            if picture.format in ("PNG", "TIFF") and (deep := _read_16_bit(picture, data)) is not None:
-                values, bits = deep.astype(np.float32) / 65535, 16
-            else:
-                values, bits = _read_8_bit(ImageOps.exif_transpose(picture)), 8
-                orientation = 1
-    except PILImage.DecompressionBombError as error:
-        raise ValueError(f"{path} has more than {max_pixels:,} pixels (max_pixels)") from error
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is not an image that can be read: PNG, JPEG, TIFF or WebP") from error
-    except (OSError, SyntaxError, EOFError, RuntimeError, IndexError, struct.error) as error:
+            warnings.simplefilter("ignore")  # decoders warn of what is read or refused here
+            values, profile = _decode(data)
+    except _Unsupported as error:
+        raise ValueError(f"{path} {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes decoders raise a dozen kinds
         raise ValueError(f"{path} is damaged or truncated ({error})") from error
-    values = _orient(values, orientation)
-    values = values[..., None] if values.ndim == 2 else values
     colours = 3 if values.shape[2] >= 3 else 1
-    alpha = values[..., colours] if values.shape[2] > colours else None
-    pixels = values[..., :3] if colours == 3 else values[..., 0]
-    return Picture(np.ascontiguousarray(pixels), alpha, bits, profile)
+    pixels = _unit(values[..., :colours])
+    alpha = _unit(values[..., colours]) if values.shape[2] > colours else None
+    bits = 8 * values.dtype.itemsize
+    return Picture(pixels if colours == 3 else pixels[..., 0], alpha, bits, profile)
 
 
-def _read_16_bit(picture, data: bytes) -> np.ndarray | None:
-    """The values of a PNG or TIFF of 16 bits a channel as uint16 (H, W[, C]); None for others.
-
-    Pillow reduces 16-bit colour to 8 bits, so these go through imagecodecs and tifffile.
-    """
-    if picture.format == "PNG":
-        if len(data) < 25 or data[24] != 16:  # the bit depth in the IHDR chunk
-            return None
-        import imagecodecs
-
-        values = imagecodecs.png_decode(data)
-    else:
-        if getattr(picture, "n_frames", 1) > 1:
-            raise ValueError(
-                f"the TIFF holds {picture.n_frames} pages, but must hold one; save the page you want"
-            )
-        bits = picture.tag_v2.get(258, (8,))
-        if max(bits if isinstance(bits, tuple) else (bits,)) != 16:
-            return None
-        import tifffile
-
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-            page = tiff.pages[0]
-            values = page.asarray()
-            if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                values = np.iinfo(values.dtype).max - values
-            if values.ndim == 3 and page.planarconfig == 2:
-                values = np.moveaxis(values, 0, -1)
-    return values if values.dtype == np.uint16 and values.ndim in (2, 3) else None
+class _Unsupported(Exception):
+    """A whole file of a kind that is not read; the message continues the file's name."""
 
 
-def _read_8_bit(picture) -> np.ndarray:
-    """The values of a Pillow image as float32 (H, W[, C]) in [0, 1]: L, LA, RGB or RGBA."""
-    transparent = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
-    if picture.mode in ("I;16", "I;16B", "I;16L", "I"):
-        return np.asarray(picture).astype(np.float32) / 65535
-    if picture.mode == "F":
-        raise ValueError("a TIFF of floating-point values has no stated range; convert it to 16 bits")
-    grey = picture.mode in ("1", "L", "LA", "La")
+_TOO_LARGE = f"has more than {MAX_PIXELS:,} pixels, the limit against decompression bombs"
+
+
+def _decode(data: bytes) -> tuple[np.ndarray, bytes | None]:
+    """A file's values, upright, uint8 or uint16 (H, W, C) with C = 1 to 4, and its profile."""
+    from PIL import Image as PILImage
+
+    kind = _format(data)
+    if kind == "TIFF" and (found := _tiff_of_16_bits(data)):
+        return found
+    try:
+        picture = PILImage.open(io.BytesIO(data), formats=[kind])
+    except PILImage.DecompressionBombError:  # Pillow's own limit, which is above ours
+        raise _Unsupported(_TOO_LARGE) from None
+    _check_size(picture.width, picture.height)
+    # a photograph in the format MPO is a JPEG with further views of it behind
+    _check_pages(getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1)
+    profile = picture.info.get("icc_profile") if picture.mode != "CMYK" else None
+    deep = kind == "PNG" and data[24] == 16  # the bit depth in the IHDR chunk
+    values = _png_of_16_bits(data, picture) if deep else _pillow_values(picture)
+    # asked for last, because Pillow turns a TIFF itself as it is decoded
+    return _upright(values, picture.getexif().get(0x0112, 1)), profile
+
+
+def _format(data: bytes) -> str:
+    """What a file holds, by its first bytes, in Pillow's words."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    raise _Unsupported("does not hold a PNG, JPEG, TIFF or WebP image, whatever its name says")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _Unsupported(_TOO_LARGE)
+
+
+def _check_pages(pages: int) -> None:
+    if pages > 1:
+        raise _Unsupported(f"holds {pages} images, but must hold one; save the one you want")
+
+
+def _pillow_values(picture) -> np.ndarray:
+    """The values of a Pillow image, uint8 (H, W, C): grey or RGB, each with or without alpha."""
+    picture.load()
+    alpha = picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info
+    grey = picture.mode in ("1", "L", "LA")
     if picture.mode in ("P", "PA"):
         palette = np.array(picture.getpalette("RGB")).reshape(-1, 3)
         grey = bool((palette == palette[:, :1]).all())
-        picture = picture.convert("RGBA" if transparent else "RGB")
-    mode = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
-    return np.asarray(picture.convert(mode)).astype(np.float32) / 255
+        picture = picture.convert("RGBA" if alpha else "RGB")
+    elif not grey and picture.mode not in ("RGB", "RGBA", "RGBa", "CMYK", "YCbCr"):
+        raise _Unsupported(f"has values of the kind {picture.mode}, but must be grey or RGB")
+    mode = ("L" if grey else "RGB") + ("A" if alpha else "")
+    return np.atleast_3d(np.asarray(picture.convert(mode)))
 
 
-def _orient(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply the EXIF orientation (1 to 8)."""
+def _png_of_16_bits(data: bytes, picture) -> np.ndarray:
+    """The values of a PNG of 16 bits, uint16 (H, W, C); Pillow would reduce colour to 8 bits."""
+    import imagecodecs
+
+    values = np.atleast_3d(imagecodecs.png_decode(data))
+    if data[25] == 0 and values.shape[2] == 2:  # grey without alpha, but with a transparent value
+        values[..., 1] = np.where(values[..., 0] == picture.info["transparency"], 0, 65535)
+    return values
+
+
+def _tiff_of_16_bits(data: bytes) -> tuple[np.ndarray, bytes | None] | None:
+    """Values, upright, uint16 (H, W, C), and profile of a TIFF of 16 bits; None for 8 and less."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        _check_pages(len(file.pages))
+        _check_size(page.imagewidth, page.imagelength)
+        if page.sampleformat != 1 or page.bitspersample > 16 or 8 < page.bitspersample < 16:
+            kind = {1: "unsigned", 2: "signed", 3: "floating-point"}.get(page.sampleformat, "other")
+            raise _Unsupported(
+                f"has {kind} values of {page.bitspersample} bits, but must have unsigned ones of "
+                "8 or 16 bits"
+            )
+        if page.bitspersample < 16:
+            return None
+        grey, inverted = page.photometric in (0, 1), page.photometric == 0
+        if not (grey or page.photometric == 2) or page.extrasamples not in ((), (0,), (2,)):
+            raise _Unsupported(
+                f"has 16-bit values of the kind {page.photometric.name}, {page.samplesperpixel} a "
+                "pixel, but must be grey or RGB, with straight alpha or none"
+            )
+        values = page.asarray()
+        values = np.moveaxis(values, 0, -1) if page.planarconfig == 2 else np.atleast_3d(values)
+        if inverted:
+            values = np.concatenate([65535 - values[..., :1], values[..., 1:]], axis=2)
+        orientation = page.tags.valueof(274, 1)
+        return _upright(values, orientation), page.iccprofile
+
+
+def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply the EXIF orientation (1 to 8) to (H, W, C)."""
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -240,19 +328,17 @@ def write_image(path: str | os.PathLike, image: np.ndarray, *, bits: int = 8) ->
     bits: 8, or 16 for PNG and TIFF. The file appears whole or not at all. Raises ``ValueError`` for
     an unknown suffix or an image with NaN, ``OSError`` where it cannot be written.
     """
-    batch, _ = as_batch(image)
-    pixels = batch[0].permute(1, 2, 0).numpy()
-    write_picture(path, Picture(pixels[..., 0] if pixels.shape[2] == 1 else pixels, bits=bits))
+    as_batch(image)  # so that an error speaks of the image, not of a picture's pixels
+    write_picture(path, Picture(image, bits=bits))
 
 
 def write_picture(path: str | os.PathLike, picture: Picture) -> None:
-    """Write a picture in the format of the suffix, with alpha and 16 bits where the format has them.
+    """Write a picture in the format of the suffix, with its alpha, bits and colour profile.
 
-    JPEG has neither and WebP has 8 bits only: then alpha is dropped with a warning and values are
-    rounded to 8 bits. PNG and TIFF are lossless; JPEG is written at quality 95, WebP lossless.
+    PNG and TIFF are lossless. WebP is too, but has only 8 bits and no grey. JPEG is written at
+    quality 95, with 8 bits and without alpha, which is left out with a warning. Errors as in
+    ``write_image``.
     """
-    from PIL import Image as PILImage
-
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -263,32 +349,65 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     if alpha is not None and suffix in (".jpg", ".jpeg"):
         warnings.warn(f"{path}: JPEG has no transparency, so alpha is left out", stacklevel=2)
         alpha = None
-    values = picture.pixels if picture.pixels.ndim == 3 else picture.pixels[..., None]
+    dtype = np.uint16 if picture.bits == 16 and suffix in (".png", ".tif", ".tiff") else np.uint8
+    values = _file_values("pixels", picture.pixels, dtype)
     if alpha is not None:
-        values = np.concatenate([values, alpha[..., None]], axis=2)
-    values = np.clip(values, 0, 1)
-    deep = picture.bits == 16 and suffix in (".png", ".tif", ".tiff")
-    kind, peak = (np.uint16, 65535) if deep else (np.uint8, 255)
-    values = np.round(values * peak).astype(kind)
-    values = values[..., 0] if values.shape[2] == 1 else values
-    if deep and suffix == ".png":
+        if alpha.shape != values.shape[:2]:
+            _check.fail("alpha's shape", alpha.shape, f"that of the pixels, {values.shape[:2]}")
+        values = np.concatenate([values, _file_values("alpha", alpha, dtype)], axis=2)
+    encode = _encode_16_bits if dtype == np.uint16 else _encode_8_bits
+    try:
+        data = encode(values, suffix, picture.icc_profile)
+    except (OSError, ValueError) as error:  # WebP ends at 16,383 pixels a side, JPEG at 65,500
+        height, width = values.shape[:2]
+        raise ValueError(f"{path} cannot hold {width}×{height} pixels ({error})") from error
+    _files.write_bytes(path, data)
+
+
+def _file_values(name: str, image: np.ndarray, dtype: type) -> np.ndarray:
+    """(H, W) or (H, W, 3) as integers (H, W, C)."""
+    batch, _ = as_batch(image, name=name)
+    return _integers(batch[0].permute(1, 2, 0).numpy(), dtype)
+
+
+def _encode_8_bits(values: np.ndarray, suffix: str, profile: bytes | None) -> bytes:
+    from PIL import Image as PILImage
+
+    kind = {".jpg": "JPEG", ".tif": "TIFF"}.get(suffix, suffix[1:].upper())
+    options: dict = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True, "exact": True}}.get(
+        kind, {}
+    )
+    if profile:
+        options["icc_profile"] = profile
+    file = io.BytesIO()
+    picture = PILImage.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _encode_16_bits(values: np.ndarray, suffix: str, profile: bytes | None) -> bytes:
+    colours, alpha = (3 if values.shape[2] >= 3 else 1), values.shape[2] in (2, 4)
+    if suffix == ".png":
         import imagecodecs
 
-        _files.write_bytes(path, imagecodecs.png_encode(values))
-        return
-    file = io.BytesIO()
-    if deep:
-        import tifffile
+        data = imagecodecs.png_encode(values if values.shape[2] > 1 else values[..., 0])
+        return _with_profile(data, profile) if profile else data
+    import tifffile
 
-        extra = {"extrasamples": ["unassalpha"]} if alpha is not None else {}
-        kind = "minisblack" if values.ndim == 2 or values.shape[2] == 2 else "rgb"
-        tifffile.imwrite(file, values, photometric=kind, iccprofile=picture.icc_profile, **extra)
-    else:
-        options: dict = {"quality": 95} if suffix in (".jpg", ".jpeg") else {}
-        if suffix == ".webp":
-            options = {"lossless": True}
-        if picture.icc_profile:
-            options["icc_profile"] = picture.icc_profile
-        names = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-        PILImage.fromarray(values).save(file, names.get(suffix, suffix[1:].upper()), **options)
-    _files.write_bytes(path, file.getvalue())
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        values if values.shape[2] > 1 else values[..., 0],
+        photometric="rgb" if colours == 3 else "minisblack",
+        planarconfig="contig" if values.shape[2] > 1 else None,
+        extrasamples=["unassalpha"] if alpha else None,
+        iccprofile=profile,
+    )
+    return file.getvalue()
+
+
+def _with_profile(png: bytes, profile: bytes) -> bytes:
+    """A PNG file with a colour profile: the chunk iCCP, put behind IHDR."""
+    body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(profile)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]
