@@ -1,1 +1,73 @@
-"""A small library to learn image denoising with DnCNN."""
+"""Learn how deep networks remove noise from images: a small library around DnCNN.
+
+The parts, in the order in which they build on one another:
+
+- ``images``    files, arrays, tensors: in and out
+- ``degrade``   noise, JPEG and down-up sampling as callables ``(clean, generator) -> degraded``
+- ``model``     ``DnCNN``
+- ``metrics``   PSNR and SSIM
+- ``patches``   clean training patches
+- ``samples``   the pictures that ship with the project; ``datasets``: the standard sets
+- ``engine``    ``train``, ``denoise``, ``evaluate``
+- ``zoo``       pretrained weights; ``recipes``: how they were trained
+- ``plots``, ``widgets`` (imported on their own), and the command line ``python -m dncnn_lib``
+"""
+
+from .datasets import dataset_names, load_dataset, training_images
+from .degrade import (
+    DownUp,
+    GaussianNoise,
+    JPEGCompression,
+    PoissonNoise,
+    RandomChoice,
+    SaltAndPepperNoise,
+    add_gaussian_noise,
+)
+from .engine import Score, Step, TrainConfig, denoise, evaluate, train
+from .images import read_image, write_image
+from .metrics import luma, psnr, shave, ssim
+from .model import DnCNN
+from .patches import PatchSampler
+from .recipes import recipe, recipe_names
+from .samples import held_out_images, sample_image, sample_names, small_training_set
+from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DnCNN",
+    "DownUp",
+    "GaussianNoise",
+    "JPEGCompression",
+    "PatchSampler",
+    "PoissonNoise",
+    "RandomChoice",
+    "SaltAndPepperNoise",
+    "Score",
+    "Step",
+    "TrainConfig",
+    "add_gaussian_noise",
+    "card",
+    "dataset_names",
+    "denoise",
+    "evaluate",
+    "held_out_images",
+    "load_dataset",
+    "load_pretrained",
+    "luma",
+    "model_names",
+    "psnr",
+    "read_image",
+    "recipe",
+    "recipe_names",
+    "sample_image",
+    "sample_names",
+    "save_kair",
+    "save_pretrained",
+    "shave",
+    "small_training_set",
+    "ssim",
+    "train",
+    "training_images",
+    "write_image",
+]

@@ -6,6 +6,7 @@ one can be trained, evaluated and applied.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import io
@@ -141,26 +142,29 @@ def prefers_bf16(device_type: str = "cpu") -> bool:
     """Whether bf16 is the faster choice on this machine.
 
     A processor may have bf16 instructions that are slower than its fp32 ones, so a convolution of
-    DnCNN is timed both ways, once in a process (some 50 ms); bf16 must win by a fifth.
+    DnCNN is timed both ways on one core, once in a process (some 50 ms); bf16 must win by a fifth.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported()
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
-    image = torch.zeros(1, 64, 96, 96).to(memory_format=torch.channels_last)
-
-    def seconds(dtype: torch.dtype) -> float:
-        cast, best = layer.to(dtype), math.inf
-        for _ in range(5):
-            start = time.perf_counter()
-            cast(image.to(dtype))
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    with torch.inference_mode():
-        fp32, bf16 = seconds(torch.float32), seconds(torch.bfloat16)
-    return fp32 > 1.2 * bf16
+    fp32 = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    layers = {dtype: copy.deepcopy(fp32).to(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    image = torch.zeros(1, 64, 64, 64).to(memory_format=torch.channels_last)
+    best = dict.fromkeys(layers, math.inf)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)  # other programs disturb one thread less than many
+        with torch.inference_mode():
+            for _ in range(8):  # in turn, so that a disturbance hits both
+                for dtype, layer in layers.items():
+                    noisy = image.to(dtype)
+                    start = time.perf_counter()
+                    layer(noisy)
+                    best[dtype] = min(best[dtype], time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return best[torch.float32] > 1.2 * best[torch.bfloat16]
 
 
 def uses_bf16(precision: str, device_type: str = "cpu") -> bool:

@@ -32,8 +32,9 @@ def show_images(
     *,
     zoom: tuple[int, int, int] | None = None,
     factor: int = 3,
+    scale: int = 1,
 ) -> Figure:
-    """Images of one size side by side, each pixel of the image one pixel of the figure.
+    """Images of one size side by side, each pixel of the image ``scale`` pixels of the figure.
 
     images: title → array (H, W) or (H, W, 3) in [0, 1]; values outside are shown as black or white.
     zoom: ``(top, left, size)`` of a square to show again below, each pixel ``factor`` times as
@@ -47,7 +48,7 @@ def show_images(
     shapes = {image.shape[:2] for image in images.values()}
     if len(shapes) > 1:
         _check.fail("images' sizes", sorted(shapes), "all the same")
-    height, width = shapes.pop()
+    height, width = (scale * side for side in shapes.pop())
     size = 0 if zoom is None else _check.integer("zoom's size", zoom[2], at_least=1) * factor
     gap, title = 12, 40
     column = max(width, size)
