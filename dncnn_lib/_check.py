@@ -66,7 +66,7 @@ def one_of(name: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
-def sigma(name: str, value: Any) -> tuple[float, float]:
+def sigma(name: str, value: Any, *, stacklevel: int = 3) -> tuple[float, float]:
     """A noise level, or a range of them, on the 0–255 scale, as a pair.
 
     A level strictly between 0 and 1 is legal but almost always a mistake of scale, so it warns.
@@ -77,6 +77,6 @@ def sigma(name: str, value: Any) -> tuple[float, float]:
             f"{name} is {high:g} on the 0–255 scale, which is invisible; for images in [0, 1] "
             f"with noise of standard deviation {high:g} write {name}={255 * high:g}",
             UserWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     return low, high

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # the names M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # M_... in malloc.h
 _lock = threading.Lock()
 _users = 0
 
@@ -50,7 +50,9 @@ def _keep(library: ctypes.CDLL) -> None:
 
 def _release(library: ctypes.CDLL) -> None:
     library.mallopt(_MMAP_MAX, 65536)
-    library.mallopt(_TRIM_THRESHOLD, 64 << 20)  # where glibc's own adaptation ends up
+    # Setting one of these ends glibc's own adaptation of both, so put both where it ends up.
+    library.mallopt(_MMAP_THRESHOLD, 32 << 20)
+    library.mallopt(_TRIM_THRESHOLD, 64 << 20)
     library.malloc_trim(ctypes.c_size_t(256 << 20))
 
 

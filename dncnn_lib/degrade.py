@@ -32,7 +32,13 @@ def _uniform(span: tuple[float, float], clean: Tensor, generator: torch.Generato
     """One number for each image of the batch, uniform in span, shaped (B, 1, 1, 1)."""
     low, high = span
     u = torch.rand((len(clean), 1, 1, 1), generator=generator, device=clean.device)
-    return low + (high - low) * u
+    return (low + (high - low) * u).to(clean.dtype)
+
+
+def _freeze(degradation: object, name: str) -> None:
+    """A range given as a list becomes a tuple: hashable, and equal to the same tuple."""
+    value = getattr(degradation, name)
+    object.__setattr__(degradation, name, tuple(value) if isinstance(value, list) else value)
 
 
 def _per_image(
@@ -59,7 +65,8 @@ class GaussianNoise:
     sigma: float | tuple[float, float]
 
     def __post_init__(self) -> None:
-        _check.sigma("sigma", self.sigma)
+        _check.sigma("sigma", self.sigma, stacklevel=4)  # through the generated __init__
+        _freeze(self, "sigma")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         _check_clean(clean)
@@ -82,6 +89,7 @@ class PoissonNoise:
 
     def __post_init__(self) -> None:
         _check.span("peak", self.peak, above=0.0)
+        _freeze(self, "peak")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         _check_clean(clean)
@@ -100,6 +108,7 @@ class SaltAndPepperNoise:
 
     def __post_init__(self) -> None:
         _check.span("amount", self.amount, at_least=0.0, at_most=1.0)
+        _freeze(self, "amount")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         _check_clean(clean)
@@ -155,6 +164,7 @@ class JPEGCompression:
 
     def __post_init__(self) -> None:
         _check.span("quality", self.quality, at_least=1, at_most=100)
+        _freeze(self, "quality")
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         _check_clean(clean)
@@ -215,7 +225,7 @@ def _resize_weights(size: int, new_size: int, scale: float) -> Tensor:
     mirrored = np.concatenate([np.arange(size), np.arange(size)[::-1]])[index % (2 * size)]
     matrix = np.zeros((new_size, size))
     np.add.at(matrix, (np.arange(new_size)[:, None], mirrored), weight)
-    return torch.from_numpy(matrix).float()
+    return torch.from_numpy(matrix)
 
 
 def resize(image: Tensor, size: tuple[int, int], scale: float | None = None) -> Tensor:
@@ -224,6 +234,8 @@ def resize(image: Tensor, size: tuple[int, int], scale: float | None = None) -> 
     image: (..., H, W). size: the new (height, width). scale: the factor, where it is not exactly
     the ratio of the sizes (MATLAB's ``imresize(x, scale)`` rounds the size up, not the factor).
     """
+    if not image.is_floating_point():
+        _check.fail("image's dtype", image.dtype, "floating point")
     height, width = (_check.integer("size", s, at_least=1) for s in size)
     old_height, old_width = image.shape[-2:]
     rows = _resize_weights(old_height, height, float(scale or height / old_height)).to(image)
@@ -244,15 +256,19 @@ def add_gaussian_noise(clean: Image, sigma: float, *, seed: int | torch.Generato
     low, high = _check.sigma("sigma", sigma)
     if low != high:
         _check.fail("sigma", sigma, "one number; for a range use GaussianNoise((low, high))")
-    is_array = isinstance(clean, np.ndarray)
-    tensor = torch.from_numpy(np.ascontiguousarray(clean)) if is_array else clean
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+    if isinstance(clean, np.ndarray) and np.issubdtype(clean.dtype, np.floating):
+        dtype = torch.float64 if clean.dtype.itemsize > 4 else torch.float32
+        device = torch.device("cpu")
+    elif isinstance(clean, Tensor) and clean.is_floating_point():
+        dtype, device = clean.dtype, clean.device
+    else:
         kind = getattr(clean, "dtype", type(clean).__name__)
         raise TypeError(f"clean is {kind}, but must be floating point with values in [0, 1]")
     if isinstance(seed, torch.Generator):
         generator = seed
     else:
-        generator = torch.Generator(tensor.device).manual_seed(_check.integer("seed", seed))
-    noise = torch.randn(tensor.shape, generator=generator, device=tensor.device, dtype=tensor.dtype)
-    noisy = tensor + (high / 255) * noise
-    return noisy.numpy() if is_array else noisy
+        generator = torch.Generator(device).manual_seed(_check.integer("seed", seed))
+    noise = torch.randn(clean.shape, generator=generator, device=device, dtype=dtype)
+    if isinstance(clean, Tensor):
+        return clean + (high / 255) * noise
+    return (clean + (high / 255) * noise.numpy()).astype(clean.dtype)

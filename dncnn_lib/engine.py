@@ -12,10 +12,10 @@ import hashlib
 import io
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -92,8 +92,8 @@ class TrainConfig:
         _check.one_of("precision", self.precision, PRECISIONS)
         _check.real("lr", self.lr, above=0.0)
         _check.real("final_lr", self.final_lr, at_least=0.0, at_most=self.lr)
-        if self.schedule == "exponential" and self.final_lr == 0:
-            _check.fail("final_lr", self.final_lr, "above 0 for the exponential schedule")
+        if self.schedule in ("exponential", "step") and self.final_lr == 0:
+            _check.fail("final_lr", self.final_lr, f"above 0 for the {self.schedule} schedule")
         if _check.real("warmup", self.warmup, at_least=0.0) >= 1:
             _check.fail("warmup", self.warmup, "less than 1")
         _check.real("momentum", self.momentum, at_least=0.0, at_most=1.0)
@@ -102,7 +102,8 @@ class TrainConfig:
             _check.real("clip_norm", self.clip_norm, above=0.0)
         if self.ema is not None:
             _check.real("ema", self.ema, above=0.0, at_most=1.0)
-        object.__setattr__(self, "scales", tuple(float(s) for s in self.scales))
+        scales = tuple(_check.real("scales", scale, above=0.0) for scale in self.scales)
+        object.__setattr__(self, "scales", scales)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of update number ``step``, counted from 0."""
@@ -148,7 +149,9 @@ def prefers_bf16(device_type: str = "cpu") -> bool:
         return torch.cuda.is_bf16_supported()
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    fp32 = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    fp32 = nn.utils.skip_init(nn.Conv2d, 64, 64, 3, padding=1, bias=False)  # draws no numbers
+    nn.init.constant_(fp32.weight, 0.01)
+    fp32 = fp32.to(memory_format=torch.channels_last)
     layers = {dtype: copy.deepcopy(fp32).to(dtype) for dtype in (torch.float32, torch.bfloat16)}
     image = torch.zeros(1, 64, 64, 64).to(memory_format=torch.channels_last)
     best = dict.fromkeys(layers, math.inf)
@@ -221,7 +224,7 @@ def train(
     generator = torch.Generator(device)
     net.to(memory_format=torch.channels_last)
     state = _State(net, config, degradation, len(patches))
-    if checkpoint is not None and Path(checkpoint).exists():
+    if checkpoint is not None and _files.check_place(checkpoint).exists():
         state.load(checkpoint)
     forward = nn.parallel.DistributedDataParallel(net) if world > 1 else net
 
@@ -238,6 +241,7 @@ def train(
             noisy = degradation(clean, generator)
             with _autocast(device, state.bf16):
                 restored = forward(noisy)
+            _check_output(restored, clean)
             loss = training_loss(restored.float(), clean, config.loss)
             state.optimizer.zero_grad()
             loss.backward()
@@ -269,6 +273,12 @@ def train(
                 yield Step(state.step, config.steps, mean_loss, lr, state.seconds, seen, quality)
                 total, since = torch.zeros((), device=device), 0
             clock = time.perf_counter()
+
+
+def _check_output(output: Tensor, given: Tensor) -> None:
+    if output.shape != given.shape:
+        rule = f"that of its input, {tuple(given.shape)}"
+        _check.fail("the network's output shape", tuple(output.shape), rule)
 
 
 def training_loss(restored: Tensor, clean: Tensor, kind: str = "mean") -> Tensor:
@@ -307,9 +317,8 @@ class _State:
             self.ema = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
         self.identity = {
             **{f"config.{name}": _plain(value) for name, value in asdict(config).items()},
-            "degradation": repr(degradation)
-            if hasattr(degradation, "__dataclass_fields__")
-            else "",
+            # without the addresses of functions, which differ from process to process
+            "degradation": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(degradation)),
             "training images (patch positions)": positions,
         }
 
@@ -322,6 +331,9 @@ class _State:
         """Give ``net`` the averaged weights."""
         if self.ema is not None:
             self.net.load_state_dict(self.ema.module.state_dict())
+        if _rank_and_world()[1] > 1:  # batch norm's statistics are each process's own
+            for buffer in self.net.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def save(self, path: str | os.PathLike) -> None:
         file = io.BytesIO()
@@ -426,9 +438,9 @@ def denoise(
     if batch.shape[1] != wanted:
         if wanted != 1:
             _check.fail("noisy's channels", batch.shape[1], f"{wanted}, as the model has")
-        batch = batch.reshape(-1, 1, *batch.shape[-2:])
-    result = _apply(model, batch, tile, precision, progress)
-    return restore(result)
+        planes = batch.reshape(-1, 1, *batch.shape[-2:])
+        return restore(_apply(model, planes, tile, precision, progress).reshape(batch.shape))
+    return restore(_apply(model, batch, tile, precision, progress))
 
 
 def _apply(
@@ -437,7 +449,7 @@ def _apply(
     """The model over a batch, image by image and tile by tile; a float32 CPU or device tensor."""
     device = _device_of(model)
     bf16 = uses_bf16(precision, device.type)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     fold = getattr(model, "fold_batch_norm", None)
     net = model.eval() if fold is None else fold()
     net = net.to(memory_format=torch.channels_last)
@@ -453,12 +465,14 @@ def _apply(
                 jobs = tqdm(jobs, desc="denoising", unit="tile")
             for image, (outer, inner, target) in jobs:
                 part = batch[image : image + 1, :, outer[0], outer[1]].to(device)
-                part = part.contiguous(memory_format=torch.channels_last)
-                restored = net(part)[:, :, inner[0], inner[1]]
+                part = part.clone(memory_format=torch.channels_last)  # models may work in place
+                restored = net(part)
+                _check_output(restored, part)
+                restored = restored[:, :, inner[0], inner[1]]
                 result[image : image + 1, :, target[0], target[1]] = restored
     finally:
-        if fold is None:
-            model.train(was_training)
+        for module, mode in modes:
+            module.training = mode
     return result
 
 

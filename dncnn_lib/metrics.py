@@ -17,7 +17,7 @@ def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray,
     arrays = []
     for name, image in (("restored", restored), ("clean", clean)):
         if isinstance(image, Tensor):
-            image = image.detach().cpu().float().numpy()
+            image = image.detach().cpu().double().numpy()
         if not isinstance(image, np.ndarray):
             raise TypeError(f"{name} is a {type(image).__name__}, but must be an array or a tensor")
         if image.ndim not in (2, 3, 4) or image.size == 0:
@@ -89,10 +89,17 @@ def luma(image: Image) -> Image:
     if isinstance(image, Tensor):
         if image.ndim != 4 or image.shape[1] != 3:
             _check.fail("image's shape", tuple(image.shape), "(B, 3, H, W)")
+        _check_floating(image.dtype, image.is_floating_point())
         return 16 / 255 + sum(w * image[:, i : i + 1] for i, w in enumerate(weights))
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
         _check.fail("image's shape", getattr(image, "shape", type(image).__name__), "(H, W, 3)")
+    _check_floating(image.dtype, np.issubdtype(image.dtype, np.floating))
     return 16 / 255 + image @ np.array(weights, dtype=image.dtype)
+
+
+def _check_floating(dtype: object, floating: bool) -> None:
+    if not floating:
+        _check.fail("image's dtype", str(dtype), "floating point, with values in [0, 1]")
 
 
 def shave(image: Image, border: int) -> Image:

@@ -100,7 +100,7 @@ def _to_uint8(image: np.ndarray, index: int) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
         shape = getattr(image, "shape", type(image).__name__)
         _check.fail(f"images[{index}]", shape, "an array (H, W) or (H, W, 3)")
-    if image.ndim == 3 and image.shape[2] not in (1, 3):
+    if 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3)):
         _check.fail(f"images[{index}]'s shape", image.shape, "(H, W) or (H, W, 3)")
     if image.dtype != np.uint8:
         if not np.issubdtype(image.dtype, np.floating):
@@ -119,7 +119,7 @@ def _rescale(picture: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
         return picture
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    batch = torch.tensor(picture).permute(2, 0, 1)[None].float()
     scaled = torch.nn.functional.interpolate(
         batch, size=(height, width), mode="bicubic", antialias=True
     )
