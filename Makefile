@@ -22,7 +22,7 @@ help:
 	@echo "make clean      remove the environment and caches"
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 test: unit notebooks
 	@echo "== All tests passed."
