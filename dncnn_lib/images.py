@@ -228,7 +228,7 @@ def _decode(data: bytes) -> tuple[np.ndarray, bytes | None]:
     _check_pages(getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1)
     profile = picture.info.get("icc_profile") if picture.mode != "CMYK" else None
     deep = kind == "PNG" and data[24] == 16  # the bit depth in the IHDR chunk
-    values = _png_of_16_bits(data, picture) if deep else _pillow_values(picture)
+    values = _png_of_16_bits(data) if deep else _pillow_values(picture)
     # asked for last, because Pillow turns a TIFF itself as it is decoded
     return _upright(values, picture.getexif().get(0x0112, 1)), profile
 
@@ -271,14 +271,11 @@ def _pillow_values(picture) -> np.ndarray:
     return np.atleast_3d(np.asarray(picture.convert(mode)))
 
 
-def _png_of_16_bits(data: bytes, picture) -> np.ndarray:
+def _png_of_16_bits(data: bytes) -> np.ndarray:
     """The values of a PNG of 16 bits, uint16 (H, W, C); Pillow would reduce colour to 8 bits."""
     import imagecodecs
 
-    values = np.atleast_3d(imagecodecs.png_decode(data))
-    if data[25] == 0 and values.shape[2] == 2:  # grey without alpha, but with a transparent value
-        values[..., 1] = np.where(values[..., 0] == picture.info["transparency"], 0, 65535)
-    return values
+    return np.atleast_3d(imagecodecs.png_decode(data))
 
 
 def _tiff_of_16_bits(data: bytes) -> tuple[np.ndarray, bytes | None] | None:
