@@ -2,6 +2,7 @@
 #
 #   TORCH=cpu     (default) the CPU build of PyTorch, about 200 MB
 #   TORCH=cu130   the build for CUDA 13.0 (or another of the names on PyTorch's install page)
+#   TORCH=pypi    whatever pip finds by itself; on Linux that comes with gigabytes of CUDA
 #   PYTHON=...    the Python, 3.11 or newer, that the environment is made from
 
 PYTHON ?= python3
@@ -57,8 +58,8 @@ clean:
 $(READY): pyproject.toml constraints.txt
 	@echo "== Making the environment in $(VENV) (PyTorch build: $(TORCH)); this takes a minute or two"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 1 --no-deps -c constraints.txt torch \
-		--index-url https://download.pytorch.org/whl/$(TORCH)
+	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall -c constraints.txt \
+		torch $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,test]"
 	@rm -f $(VENV)/ready-*
 	@touch $@

@@ -1,0 +1,371 @@
+"""Recipes: the images they name, the run with its record, the card, and two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dncnn_lib import datasets, images, recipes, samples, zoo
+from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.engine import Step, TrainConfig
+from dncnn_lib.recipes import Recipe
+
+ROOT = Path(__file__).parent.parent
+
+
+def raises(kind: type[Exception], message: str):
+    """``pytest.raises`` for exactly this message."""
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+@pytest.fixture(autouse=True)
+def no_sets(monkeypatch, tmp_path):
+    """No standard sets on this machine, and two tiny images for samples."""
+    monkeypatch.delenv("DNCNN_DATA", raising=False)
+    monkeypatch.setattr(datasets, "cache_folder", lambda: tmp_path / "cache")
+    tiny = {name: image[:24, :32] for name, image in photographs(2).items()}
+    monkeypatch.setattr(samples, "held_out_images", lambda grey=True: tiny)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small are slower on several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def photographs(count: int) -> dict[str, np.ndarray]:
+    """Smooth grey images with an edge, 40×48."""
+    y, x = np.mgrid[:40, :48] / 48
+    return {f"{i}.png": (0.4 * x + 0.4 * (y > i / 9)).astype(np.float32) for i in range(count)}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Three images to train on, and a file that is none."""
+    (tmp_path / "data").mkdir()
+    for name, image in photographs(3).items():
+        images.write_image(tmp_path / "data" / name, image)
+    (tmp_path / "data" / "notes.txt").write_text("not an image")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def tiny(folder) -> Recipe:
+    config = TrainConfig(
+        steps=8, batch_size=2, patch_size=16, log_every=2, validate_every=4, checkpoint_every=4
+    )
+    network = {"depth": 3, "width": 4}
+    return Recipe("tiny", "a test", network, GaussianNoise((5, 50)), config, str(folder))
+
+
+# ---------------------------------------------------------------------------------------- recipes
+
+
+def test_the_recipe_of_dncnn_b_is_the_papers_network():
+    recipe = recipes.recipe("dncnn-b")
+    net = recipe.build()
+    assert (net.depth, net.width, net.channels, net.residual) == (20, 64, 1, True)
+    assert recipe.degradation == GaussianNoise((0, 55)) and recipe.training_set == "bsd432"
+
+
+def test_the_seed_decides_the_initial_weights(tiny):
+    torch.manual_seed(1)
+    first = tiny.build().state_dict()
+    torch.manual_seed(2)
+    again = tiny.build().state_dict()
+    other = replace(tiny, config=replace(tiny.config, seed=1)).build().state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
+
+
+def test_an_unknown_recipe_lists_the_known_ones():
+    known = ", ".join(map(repr, recipes.recipe_names()))
+    with raises(ValueError, f"recipe is 'dncnn-x', but must be one of {known}"):
+        recipes.recipe("dncnn-x")
+
+
+# ------------------------------------------------------------------------------------------ images
+
+
+def test_a_folder_is_read_by_suffix_in_order(folder):
+    found = recipes.image_set(str(folder))
+    assert list(found) == ["0.png", "1.png", "2.png"]
+    np.testing.assert_allclose(found["2.png"], photographs(3)["2.png"], atol=0.5 / 255 + 1e-6)
+
+
+def test_a_folder_in_colour_is_converted_to_grey_on_request(tmp_path):
+    red = np.zeros((4, 5, 3), np.float32)
+    red[..., 0] = 1
+    images.write_image(tmp_path / "red.png", red)
+    assert recipes.image_set(str(tmp_path), grey=False)["red.png"].shape == (4, 5, 3)
+    grey = recipes.image_set(str(tmp_path), grey=True)["red.png"]
+    np.testing.assert_array_equal(grey, np.full((4, 5), np.round(255 * 0.2989) / 255, np.float32))
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.txt").write_text("no image")
+    suffixes = ", ".join(images.SUFFIXES)
+    message = f"{tmp_path / 'text'} holds no image: no file ends in {suffixes}"
+    with raises(ValueError, message):
+        recipes.image_set(str(tmp_path / "text"))
+
+
+def test_the_names_of_image_sets(monkeypatch):
+    ones = [np.ones((4, 4), np.float32)] * 2
+    monkeypatch.setattr(samples, "small_training_set", lambda grey=True: ones)
+    monkeypatch.setattr(datasets, "training_images", lambda **_: ones[:1])
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: {name: ones[0]})
+    assert list(recipes.image_set("small")) == ["000", "001"]
+    assert list(recipes.image_set("bsd432")) == ["000"]
+    assert list(recipes.image_set("Set12")) == ["Set12"]
+    assert list(recipes.image_set("samples")) == ["0.png", "1.png"]
+    known = ", ".join(map(repr, ["small", "samples", "bsd432", *datasets.dataset_names()]))
+    message = f"the image set is 'set12', but must be a folder of images or one of {known}"
+    with raises(ValueError, message):
+        recipes.image_set("set12")
+
+
+# --------------------------------------------------------------------------------------------- run
+
+
+def test_a_run_leaves_weights_card_record_and_checkpoint(tiny, tmp_path):
+    out = tmp_path / "new" / "net.safetensors"
+    steps = list(recipes.run(tiny, out, device="cpu"))
+    assert [step.step for step in steps] == [2, 4, 6, 8]
+    assert [step.val_psnr is not None for step in steps] == [False, True, False, True]
+    names = {"net.safetensors", "net.json", "net.csv", "net.ckpt"}
+    assert {path.name for path in out.parent.iterdir()} == names
+    assert recipes.read_record(out.with_suffix(".csv")) == steps
+
+    net = zoo.load_pretrained(out)
+    card = json.loads(out.with_suffix(".json").read_text("utf-8"))
+    assert card["psnr"] == recipes.measure(net, recipes.measured_sets(1))
+    assert card["psnr"]["samples"]["25"] == pytest.approx(
+        recipes.measure(net, {"s": samples.held_out_images()}, [25])["s"]["25"], abs=1e-3
+    )
+    expected = {
+        "name": "tiny",
+        "about": "a test",
+        "network": net.config,
+        "degradation": "GaussianNoise(sigma=(5, 50))",
+        "training_data": {
+            "name": tiny.training_set,
+            "images": 3,
+            "licence": "not known: a folder of the user",
+        },
+        "seed": 0,
+        "torch": torch.__version__,
+        "precision": "fp32",
+        "training_seconds": round(steps[-1].seconds),
+        "patches": 16,
+        "protocol": recipes.PROTOCOL,
+    }
+    assert expected.items() <= card.items()
+    assert card["config"] == {**asdict(tiny.config), "scales": [1.0]}
+    assert card["hardware"]["device"] == "cpu" and card["hardware"]["cores"] >= 1
+    assert list(card["psnr"]) == ["samples"] and list(card["psnr"]["samples"]) == ["15", "25", "50"]
+
+
+def test_the_measured_psnr_is_the_mean_over_images(tiny):
+    """Against the noise itself: a network that changes nothing has the noisy image's PSNR."""
+    net = tiny.build()
+    for parameter in net.parameters():
+        torch.nn.init.zeros_(parameter)
+    middle = {str(i): np.full((64, 64), 0.5, np.float32) for i in range(4)}
+    psnr = recipes.measure(net, {"flat": middle}, (15, 25))["flat"]
+    assert psnr == {
+        sigma: pytest.approx(20 * np.log10(255 / float(sigma)), abs=0.1) for sigma in ("15", "25")
+    }
+
+
+def test_an_interrupted_run_goes_on_and_its_record_has_no_duplicates(tiny, tmp_path):
+    whole, torn = tmp_path / "whole.safetensors", tmp_path / "torn.safetensors"
+    expected = list(recipes.run(tiny, whole, device="cpu"))
+    run = recipes.run(tiny, torn, device="cpu")
+    assert [next(run).step for _ in range(3)] == [2, 4, 6]  # 6 is after the checkpoint at 4
+    run.close()
+    record = torn.with_suffix(".csv")
+    assert [row.step for row in recipes.read_record(record)] == [2, 4, 6]
+    record.write_text(record.read_text() + "7,8,0.1")  # a row that was being written
+    assert [step.step for step in recipes.run(tiny, torn, device="cpu")] == [6, 8]
+    again = recipes.read_record(record)
+    assert [(row.step, row.loss) for row in again] == [(row.step, row.loss) for row in expected]
+    assert [row.val_psnr for row in again] == [row.val_psnr for row in expected]
+    assert zoo_hash(torn) == zoo_hash(whole)
+
+
+def zoo_hash(path: Path) -> str:
+    return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
+
+
+def test_a_finished_run_is_not_trained_again(tiny, tmp_path):
+    out = tmp_path / "net.safetensors"
+    steps = list(recipes.run(tiny, out, device="cpu"))
+    first = json.loads(out.with_suffix(".json").read_text("utf-8"))
+    assert list(recipes.run(tiny, out, device="cpu")) == []
+    assert json.loads(out.with_suffix(".json").read_text("utf-8")) == first
+    assert recipes.read_record(out.with_suffix(".csv")) == steps
+
+
+def test_the_result_of_another_run_is_not_overwritten(tiny, tmp_path):
+    out = tmp_path / "net.safetensors"
+    out.write_bytes(b"precious")
+    message = (
+        f"{out} exists, but its checkpoint {tmp_path / 'net.ckpt'} does not; name another file, or "
+        "delete it to train anew"
+    )
+    with raises(ValueError, message):
+        next(recipes.run(tiny, out))
+    assert out.read_bytes() == b"precious"
+
+
+def test_other_suffixes_are_refused(tiny, tmp_path):
+    out = str(tmp_path / "net.pth")
+    with raises(ValueError, f"out is {out!r}, but must be the name of a .safetensors file"):
+        next(recipes.run(tiny, out))
+
+
+def test_a_file_that_is_no_record_is_not_overwritten(tiny, tmp_path):
+    other = tmp_path / "net.csv"
+    other.write_text("day,rain\nMonday,3\n")
+    with raises(ValueError, f"{other} is not a record of training; move it away"):
+        next(recipes.run(tiny, tmp_path / "net.safetensors", device="cpu"))
+    assert other.read_text() == "day,rain\nMonday,3\n"
+
+
+def test_without_validation_there_is_none_on_the_way(tiny, tmp_path):
+    out = tmp_path / "net.safetensors"
+    steps = list(recipes.run(tiny, out, device="cpu", validate=False))
+    assert [step.val_psnr for step in steps] == [None] * 4
+
+
+def test_divergence_stops_the_run(tiny, tmp_path):
+    wild = replace(tiny, config=replace(tiny.config, optimizer="sgd", lr=1e30, clip_norm=None))
+    message = r"^the loss is (nan|inf) at step \d: the training diverged\. .*net\.ckpt was not "
+    with pytest.raises(FloatingPointError, match=message):
+        list(recipes.run(wild, tmp_path / "net.safetensors", device="cpu"))
+    assert not (tmp_path / "net.safetensors").exists()
+
+
+def test_the_record_has_the_columns_of_a_step(tiny, tmp_path):
+    list(recipes.run(tiny, tmp_path / "net.safetensors", device="cpu"))
+    header, first, *_ = (tmp_path / "net.csv").read_text("utf-8").split("\n")
+    assert header == "step,steps,loss,lr,seconds,patches,val_psnr"
+    assert re.fullmatch(r"2,8,0\.\d+,0\.\d+,[\d.]+,4,", first)
+
+
+def test_no_record_is_an_empty_one(tmp_path):
+    assert recipes.read_record(tmp_path / "none.csv") == []
+
+
+def test_a_card_of_a_finished_network(tiny, tmp_path):
+    """As it is made for a network that was trained elsewhere."""
+    record = tmp_path / "record.csv"
+    step = Step(8, 8, 0.01, 0.0, 61.7, 16, 30.0)
+    record.write_text(
+        "step,steps,loss,lr,seconds,patches,val_psnr\n"
+        + ",".join(map(str, asdict(step).values()))
+        + "\n"
+    )
+    card = recipes.make_card(
+        tiny, tiny.build(), sets={}, data="Set12", images=12, record=record, commit="abc"
+    )
+    assert card["training_seconds"] == 62 and card["commit"] == "abc" and card["psnr"] == {}
+    assert card["training_data"] == {"name": "Set12", "images": 12, "licence": "none stated"}
+    json.dumps(card)
+
+
+# --------------------------------------------------------------------------- machine and processes
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert recipes.torch_device("auto") == recipes.torch_device("cpu") == torch.device("cpu")
+    message = "device is 'cuda', but must be 'cpu' or 'auto' here, because torch sees no GPU"
+    with raises(ValueError, message):
+        recipes.torch_device("cuda")
+    with raises(ValueError, "device is 'tpu', but must be one of 'auto', 'cpu', 'cuda'"):
+        recipes.torch_device("tpu")
+
+
+def test_with_a_gpu_each_process_takes_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert recipes.torch_device("auto") == torch.device("cuda", 3)
+    assert recipes.torch_device("cpu") == torch.device("cpu")
+
+
+def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=n", "-c", "user.email=e"]
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    code = tmp_path / "dncnn_lib" / "recipes.py"
+    code.parent.mkdir()
+    code.write_text("1")
+    monkeypatch.setattr(recipes, "__file__", str(code))
+    assert recipes.source_commit() is None  # not a checkout
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert recipes.source_commit() == git("rev-parse", "HEAD")
+    code.write_text("2")
+    assert recipes.source_commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+_TWO = """
+import sys
+from dncnn_lib import datasets, recipes, samples
+from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.engine import TrainConfig
+
+data, out = sys.argv[1:]
+samples.held_out_images = lambda grey=True: {}
+config = TrainConfig(steps=2, batch_size=4, patch_size=8)
+recipe = recipes.Recipe("two", "", {"depth": 3, "width": 4}, GaussianNoise(25), config, data)
+with recipes.processes("cpu") as first:
+    steps = list(recipes.run(recipe, out, device="cpu", validate=False))
+    print("first" if first else "other", [step.patches for step in steps])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(folder, tmp_path):
+    """In the environment that ``torchrun`` sets."""
+    script, out = tmp_path / "two.py", tmp_path / "out" / "net.safetensors"
+    script.write_text(_TWO)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    torchrun = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **torchrun}
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(folder), str(out)],
+            env={**common, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert [text for text, _ in said] == ["first [4, 8]\n", "other [4, 8]\n"]
+    assert len(recipes.read_record(out.with_suffix(".csv"))) == 2
+    assert json.loads(out.with_suffix(".json").read_text("utf-8"))["patches"] == 8
