@@ -258,7 +258,7 @@ def _restore(source: Path, target: Path, model: nn.Module, options: argparse.Nam
 def _pairs(source: Path, target: Path, force: bool) -> list[tuple[Path, Path]]:
     """What is read and what is written, once nothing stands against it."""
     from .images import SUFFIXES
-    from .recipes import image_files
+    from .runs import image_files
 
     if not source.exists():
         raise FileNotFoundError(f"{source} does not exist; IN is an image file or a folder of them")
@@ -294,7 +294,7 @@ def _train(options: argparse.Namespace) -> int:
     import json
     from dataclasses import replace
 
-    from . import recipes
+    from . import recipes, runs
 
     recipe = recipes.recipe(options.recipe)
     wishes = {key: getattr(options, key) for key in ("steps", "precision", "seed")}
@@ -302,8 +302,8 @@ def _train(options: argparse.Namespace) -> int:
     recipe = replace(recipe, config=replace(recipe.config, **wishes))
     out = Path(options.out or f"runs/{recipe.name}.safetensors")
     checkpoint = Path(options.checkpoint or out.with_suffix(".ckpt"))
-    with recipes.processes(options.device) as first:
-        steps = recipes.run(
+    with runs.processes(options.device) as first:
+        steps = runs.run(
             recipe,
             out,
             data=options.data,
@@ -347,7 +347,7 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from .recipes import image_set
+    from .runs import image_set
     from .zoo import load_pretrained
 
     rows = []

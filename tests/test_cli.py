@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from dncnn_lib import _files, benchmark, cli, datasets, engine, images, recipes, samples, zoo
+from dncnn_lib import _files, benchmark, cli, datasets, engine, images, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import TrainConfig
 from dncnn_lib.model import DnCNN
@@ -407,7 +407,7 @@ def test_the_options_of_train_replace_those_of_the_recipe(call, tiny, tmp_path):
     assert (card["config"]["steps"], card["seed"], card["precision"]) == (2, 7, "bf16")
     assert card["training_data"]["name"] == "one" and card["training_data"]["images"] == 1
     assert Path("c.ckpt").exists()
-    assert [step.val_psnr for step in recipes.read_record("w/x.csv")] == [None]
+    assert [step.val_psnr for step in runs.read_record("w/x.csv")] == [None]
 
 
 def interrupt_after(count: int, monkeypatch) -> None:
@@ -420,7 +420,7 @@ def interrupt_after(count: int, monkeypatch) -> None:
                 raise KeyboardInterrupt
             yield step
 
-    monkeypatch.setattr(recipes, "train", train)
+    monkeypatch.setattr(runs, "train", train)
 
 
 def test_an_interrupted_training_goes_on(call, tiny, monkeypatch):
@@ -442,7 +442,7 @@ def test_an_interruption_before_the_first_checkpoint(call, tiny, monkeypatch):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(recipes, "train", train)
+    monkeypatch.setattr(runs, "train", train)
     message = f"stopped; there is not yet a checkpoint {Path('runs/tiny.ckpt')}"
     assert call("train", "tiny") == (130, "", [message])
 
@@ -477,7 +477,7 @@ def test_the_table_is_what_evaluate_measures(call, weights, album):
     words = ("evaluate", "--model", weights, "--set", "album", "--sigma", "15", "25.5")
     code, out, err = call(*words, "--csv", "table.csv")
     assert (code, err) == (0, [])
-    clean = list(recipes.image_set("album").values())
+    clean = list(runs.image_set("album").values())
     header, first, second, *protocol = out.splitlines()
     names = "model set sigma image noisy PSNR PSNR noisy SSIM SSIM"
     assert header.split() == names.split()

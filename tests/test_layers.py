@@ -18,6 +18,7 @@ LAYERS = [
     {"datasets", "engine", "samples", "zoo"},
     {"plots", "environment"},
     {"recipes", "benchmark", "widgets"},
+    {"runs"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib import datasets, images, recipes, samples, zoo
+from dncnn_lib import datasets, images, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import Step, TrainConfig
 from dncnn_lib.recipes import Recipe
@@ -101,7 +101,7 @@ def test_an_unknown_recipe_lists_the_known_ones():
 
 
 def test_a_folder_is_read_by_suffix_in_order(folder):
-    found = recipes.image_set(str(folder))
+    found = runs.image_set(str(folder))
     assert list(found) == ["0.png", "1.png", "2.png"]
     np.testing.assert_allclose(found["2.png"], photographs(3)["2.png"], atol=0.5 / 255 + 1e-6)
 
@@ -110,8 +110,8 @@ def test_a_folder_in_colour_is_converted_to_grey_on_request(tmp_path):
     red = np.zeros((4, 5, 3), np.float32)
     red[..., 0] = 1
     images.write_image(tmp_path / "red.png", red)
-    assert recipes.image_set(str(tmp_path), grey=False)["red.png"].shape == (4, 5, 3)
-    grey = recipes.image_set(str(tmp_path), grey=True)["red.png"]
+    assert runs.image_set(str(tmp_path), grey=False)["red.png"].shape == (4, 5, 3)
+    grey = runs.image_set(str(tmp_path), grey=True)["red.png"]
     np.testing.assert_array_equal(grey, np.full((4, 5), np.round(255 * 0.2989) / 255, np.float32))
 
 
@@ -121,7 +121,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
     suffixes = ", ".join(images.SUFFIXES)
     message = f"{tmp_path / 'text'} holds no image: no file ends in {suffixes}"
     with raises(ValueError, message):
-        recipes.image_set(str(tmp_path / "text"))
+        runs.image_set(str(tmp_path / "text"))
 
 
 def test_the_names_of_image_sets(monkeypatch):
@@ -129,14 +129,14 @@ def test_the_names_of_image_sets(monkeypatch):
     monkeypatch.setattr(samples, "small_training_set", lambda grey=True: ones)
     monkeypatch.setattr(datasets, "training_images", lambda **_: ones[:1])
     monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: {name: ones[0]})
-    assert list(recipes.image_set("small")) == ["000", "001"]
-    assert list(recipes.image_set("bsd432")) == ["000"]
-    assert list(recipes.image_set("Set12")) == ["Set12"]
-    assert list(recipes.image_set("samples")) == ["0.png", "1.png"]
+    assert list(runs.image_set("small")) == ["000", "001"]
+    assert list(runs.image_set("bsd432")) == ["000"]
+    assert list(runs.image_set("Set12")) == ["Set12"]
+    assert list(runs.image_set("samples")) == ["0.png", "1.png"]
     known = ", ".join(map(repr, ["small", "samples", "bsd432", *datasets.dataset_names()]))
     message = f"the image set is 'set12', but must be a folder of images or one of {known}"
     with raises(ValueError, message):
-        recipes.image_set("set12")
+        runs.image_set("set12")
 
 
 # --------------------------------------------------------------------------------------------- run
@@ -144,18 +144,18 @@ def test_the_names_of_image_sets(monkeypatch):
 
 def test_a_run_leaves_weights_card_record_and_checkpoint(tiny, tmp_path):
     out = tmp_path / "new" / "net.safetensors"
-    steps = list(recipes.run(tiny, out, device="cpu"))
+    steps = list(runs.run(tiny, out, device="cpu"))
     assert [step.step for step in steps] == [2, 4, 6, 8]
     assert [step.val_psnr is not None for step in steps] == [False, True, False, True]
     names = {"net.safetensors", "net.json", "net.csv", "net.ckpt"}
     assert {path.name for path in out.parent.iterdir()} == names
-    assert recipes.read_record(out.with_suffix(".csv")) == steps
+    assert runs.read_record(out.with_suffix(".csv")) == steps
 
     net = zoo.load_pretrained(out)
     card = json.loads(out.with_suffix(".json").read_text("utf-8"))
-    assert card["psnr"] == recipes.measure(net, recipes.measured_sets(1))
+    assert card["psnr"] == runs.measure(net, runs.measured_sets(1))
     assert card["psnr"]["samples"]["25"] == pytest.approx(
-        recipes.measure(net, {"s": samples.held_out_images()}, [25])["s"]["25"], abs=1e-3
+        runs.measure(net, {"s": samples.held_out_images()}, [25])["s"]["25"], abs=1e-3
     )
     expected = {
         "name": "tiny",
@@ -172,7 +172,7 @@ def test_a_run_leaves_weights_card_record_and_checkpoint(tiny, tmp_path):
         "precision": "fp32",
         "training_seconds": round(steps[-1].seconds),
         "patches": 16,
-        "protocol": recipes.PROTOCOL,
+        "protocol": runs.PROTOCOL,
     }
     assert expected.items() <= card.items()
     assert card["config"] == {**asdict(tiny.config), "scales": [1.0]}
@@ -186,7 +186,7 @@ def test_the_measured_psnr_is_the_mean_over_images(tiny):
     for parameter in net.parameters():
         torch.nn.init.zeros_(parameter)
     middle = {str(i): np.full((64, 64), 0.5, np.float32) for i in range(4)}
-    psnr = recipes.measure(net, {"flat": middle}, (15, 25))["flat"]
+    psnr = runs.measure(net, {"flat": middle}, (15, 25))["flat"]
     assert psnr == {
         sigma: pytest.approx(20 * np.log10(255 / float(sigma)), abs=0.1) for sigma in ("15", "25")
     }
@@ -194,15 +194,15 @@ def test_the_measured_psnr_is_the_mean_over_images(tiny):
 
 def test_an_interrupted_run_goes_on_and_its_record_has_no_duplicates(tiny, tmp_path):
     whole, torn = tmp_path / "whole.safetensors", tmp_path / "torn.safetensors"
-    expected = list(recipes.run(tiny, whole, device="cpu"))
-    run = recipes.run(tiny, torn, device="cpu")
+    expected = list(runs.run(tiny, whole, device="cpu"))
+    run = runs.run(tiny, torn, device="cpu")
     assert [next(run).step for _ in range(3)] == [2, 4, 6]  # 6 is after the checkpoint at 4
     run.close()
     record = torn.with_suffix(".csv")
-    assert [row.step for row in recipes.read_record(record)] == [2, 4, 6]
+    assert [row.step for row in runs.read_record(record)] == [2, 4, 6]
     record.write_text(record.read_text() + "7,8,0.1")  # a row that was being written
-    assert [step.step for step in recipes.run(tiny, torn, device="cpu")] == [6, 8]
-    again = recipes.read_record(record)
+    assert [step.step for step in runs.run(tiny, torn, device="cpu")] == [6, 8]
+    again = runs.read_record(record)
     assert [(row.step, row.loss) for row in again] == [(row.step, row.loss) for row in expected]
     assert [row.val_psnr for row in again] == [row.val_psnr for row in expected]
     assert zoo_hash(torn) == zoo_hash(whole)
@@ -214,11 +214,11 @@ def zoo_hash(path: Path) -> str:
 
 def test_a_finished_run_is_not_trained_again(tiny, tmp_path):
     out = tmp_path / "net.safetensors"
-    steps = list(recipes.run(tiny, out, device="cpu"))
+    steps = list(runs.run(tiny, out, device="cpu"))
     first = json.loads(out.with_suffix(".json").read_text("utf-8"))
-    assert list(recipes.run(tiny, out, device="cpu")) == []
+    assert list(runs.run(tiny, out, device="cpu")) == []
     assert json.loads(out.with_suffix(".json").read_text("utf-8")) == first
-    assert recipes.read_record(out.with_suffix(".csv")) == steps
+    assert runs.read_record(out.with_suffix(".csv")) == steps
 
 
 def test_the_result_of_another_run_is_not_overwritten(tiny, tmp_path):
@@ -229,27 +229,27 @@ def test_the_result_of_another_run_is_not_overwritten(tiny, tmp_path):
         "delete it to train anew"
     )
     with raises(ValueError, message):
-        next(recipes.run(tiny, out))
+        next(runs.run(tiny, out))
     assert out.read_bytes() == b"precious"
 
 
 def test_other_suffixes_are_refused(tiny, tmp_path):
     out = str(tmp_path / "net.pth")
     with raises(ValueError, f"out is {out!r}, but must be the name of a .safetensors file"):
-        next(recipes.run(tiny, out))
+        next(runs.run(tiny, out))
 
 
 def test_a_file_that_is_no_record_is_not_overwritten(tiny, tmp_path):
     other = tmp_path / "net.csv"
     other.write_text("day,rain\nMonday,3\n")
     with raises(ValueError, f"{other} is not a record of training; move it away"):
-        next(recipes.run(tiny, tmp_path / "net.safetensors", device="cpu"))
+        next(runs.run(tiny, tmp_path / "net.safetensors", device="cpu"))
     assert other.read_text() == "day,rain\nMonday,3\n"
 
 
 def test_without_validation_there_is_none_on_the_way(tiny, tmp_path):
     out = tmp_path / "net.safetensors"
-    steps = list(recipes.run(tiny, out, device="cpu", validate=False))
+    steps = list(runs.run(tiny, out, device="cpu", validate=False))
     assert [step.val_psnr for step in steps] == [None] * 4
 
 
@@ -257,19 +257,19 @@ def test_divergence_stops_the_run(tiny, tmp_path):
     wild = replace(tiny, config=replace(tiny.config, optimizer="sgd", lr=1e30, clip_norm=None))
     message = r"^the loss is (nan|inf) at step \d: the training diverged\. .*net\.ckpt was not "
     with pytest.raises(FloatingPointError, match=message):
-        list(recipes.run(wild, tmp_path / "net.safetensors", device="cpu"))
+        list(runs.run(wild, tmp_path / "net.safetensors", device="cpu"))
     assert not (tmp_path / "net.safetensors").exists()
 
 
 def test_the_record_has_the_columns_of_a_step(tiny, tmp_path):
-    list(recipes.run(tiny, tmp_path / "net.safetensors", device="cpu"))
+    list(runs.run(tiny, tmp_path / "net.safetensors", device="cpu"))
     header, first, *_ = (tmp_path / "net.csv").read_text("utf-8").split("\n")
     assert header == "step,steps,loss,lr,seconds,patches,val_psnr"
     assert re.fullmatch(r"2,8,0\.\d+,0\.\d+,[\d.]+,4,", first)
 
 
 def test_no_record_is_an_empty_one(tmp_path):
-    assert recipes.read_record(tmp_path / "none.csv") == []
+    assert runs.read_record(tmp_path / "none.csv") == []
 
 
 def test_a_card_of_a_finished_network(tiny, tmp_path):
@@ -281,7 +281,7 @@ def test_a_card_of_a_finished_network(tiny, tmp_path):
         + ",".join(map(str, asdict(step).values()))
         + "\n"
     )
-    card = recipes.make_card(
+    card = runs.make_card(
         tiny, tiny.build(), sets={}, data="Set12", images=12, record=record, commit="abc"
     )
     assert card["training_seconds"] == 62 and card["commit"] == "abc" and card["psnr"] == {}
@@ -294,19 +294,19 @@ def test_a_card_of_a_finished_network(tiny, tmp_path):
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert recipes.torch_device("auto") == recipes.torch_device("cpu") == torch.device("cpu")
+    assert runs.torch_device("auto") == runs.torch_device("cpu") == torch.device("cpu")
     message = "device is 'cuda', but must be 'cpu' or 'auto' here, because torch sees no GPU"
     with raises(ValueError, message):
-        recipes.torch_device("cuda")
+        runs.torch_device("cuda")
     with raises(ValueError, "device is 'tpu', but must be one of 'auto', 'cpu', 'cuda'"):
-        recipes.torch_device("tpu")
+        runs.torch_device("tpu")
 
 
 def test_with_a_gpu_each_process_takes_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert recipes.torch_device("auto") == torch.device("cuda", 3)
-    assert recipes.torch_device("cpu") == torch.device("cpu")
+    assert runs.torch_device("auto") == torch.device("cuda", 3)
+    assert runs.torch_device("cpu") == torch.device("cpu")
 
 
 def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
@@ -315,22 +315,22 @@ def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
         command = ["git", "-C", str(tmp_path), *who, *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    code = tmp_path / "dncnn_lib" / "recipes.py"
+    code = tmp_path / "dncnn_lib" / "runs.py"
     code.parent.mkdir()
     code.write_text("1")
-    monkeypatch.setattr(recipes, "__file__", str(code))
-    assert recipes.source_commit() is None  # not a checkout
+    monkeypatch.setattr(runs, "__file__", str(code))
+    assert runs.source_commit() is None  # not a checkout
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
-    assert recipes.source_commit() == git("rev-parse", "HEAD")
+    assert runs.source_commit() == git("rev-parse", "HEAD")
     code.write_text("2")
-    assert recipes.source_commit() == git("rev-parse", "HEAD") + "-dirty"
+    assert runs.source_commit() == git("rev-parse", "HEAD") + "-dirty"
 
 
 _TWO = """
 import sys
-from dncnn_lib import datasets, recipes, samples
+from dncnn_lib import datasets, recipes, runs, samples
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import TrainConfig
 
@@ -338,8 +338,8 @@ data, out = sys.argv[1:]
 samples.held_out_images = lambda grey=True: {}
 config = TrainConfig(steps=2, batch_size=4, patch_size=8)
 recipe = recipes.Recipe("two", "", {"depth": 3, "width": 4}, GaussianNoise(25), config, data)
-with recipes.processes("cpu") as first:
-    steps = list(recipes.run(recipe, out, device="cpu", validate=False))
+with runs.processes("cpu") as first:
+    steps = list(runs.run(recipe, out, device="cpu", validate=False))
     print("first" if first else "other", [step.patches for step in steps])
 """
 
@@ -367,5 +367,5 @@ def test_two_processes_train_one_network(folder, tmp_path):
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert [text for text, _ in said] == ["first [4, 8]\n", "other [4, 8]\n"]
-    assert len(recipes.read_record(out.with_suffix(".csv"))) == 2
+    assert len(runs.read_record(out.with_suffix(".csv"))) == 2
     assert json.loads(out.with_suffix(".json").read_text("utf-8"))["patches"] == 8

@@ -1,0 +1,343 @@
+"""A training run from images to card: named image sets, measurement, records, processes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+
+from . import _check, _files, datasets, samples, zoo
+from .degrade import GaussianNoise
+from .engine import Step, evaluate, train, uses_bf16
+from .environment import processor_name, usable_cores
+from .images import SUFFIXES, read_image, to_grey
+from .model import DnCNN
+from .recipes import Recipe
+
+PROTOCOL = (
+    "Gaussian noise of standard deviation sigma on the 0-255 scale, drawn on the CPU with the seed "
+    "0 + the number of the image in its set, from 0; the noisy image is neither clipped nor "
+    "rounded, the restored one is clipped to [0, 1] and not rounded; mean over the images"
+)
+SIGMAS = (15, 25, 50)
+
+Images = dict[str, np.ndarray]
+
+
+# ------------------------------------------------------------------------------------------ images
+
+
+def image_set(
+    name: str, *, grey: bool = True, download: bool = True, progress: bool = False
+) -> Images:
+    """Clean images by name, float32 in [0, 1] or uint8: (H, W) or, if they have colour, (H, W, 3).
+
+    name: "small", the training set that ships; "samples", the images held out from it; "bsd432",
+    the images of BSDS500 that are not in BSD68; the name of a registered set; or a folder.
+    grey: convert colour images. download, progress: as in ``dataset_paths``.
+    Raises ``ValueError`` for other names and for damaged files, ``FileNotFoundError`` for missing
+    ones.
+    """
+    if name == "small":
+        return _numbered(samples.small_training_set(grey=grey))
+    if name == "samples":
+        return samples.held_out_images(grey=grey)
+    if name == "bsd432":
+        images = datasets.training_images(grey=grey, download=download, progress=progress)
+        return _numbered(images)
+    if name in datasets.dataset_names():
+        return datasets.load_dataset(name, grey=grey, download=download, progress=progress)
+    if Path(name).is_dir():
+        return _folder(Path(name), grey)
+    known = ", ".join(map(repr, ["small", "samples", "bsd432", *datasets.dataset_names()]))
+    raise ValueError(f"the image set is {name!r}, but must be a folder of images or one of {known}")
+
+
+def _numbered(images: Iterable[np.ndarray]) -> Images:
+    return {f"{number:03d}": image for number, image in enumerate(images)}
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder, by suffix, sorted. Raises ``ValueError`` if there is none."""
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise ValueError(f"{folder} holds no image: no file ends in {', '.join(SUFFIXES)}")
+    return found
+
+
+def _folder(folder: Path, grey: bool) -> Images:
+    images = {path.name: read_image(path) for path in image_files(folder)}
+    return {name: to_grey(image) for name, image in images.items()} if grey else images
+
+
+def _licence(name: str) -> str:
+    """What is known about the licence of an image set."""
+    if name in ("small", "samples"):
+        licences = sorted({row["licence"] for row in samples.attribution()})
+        return f"{', '.join(licences)}; data/images/attribution.csv names it for each photograph"
+    if name == "bsd432":
+        return datasets.dataset_licence("BSDS500/train")
+    if name in datasets.dataset_names():
+        return datasets.dataset_licence(name)
+    return "not known: a folder of the user"
+
+
+# ------------------------------------------------------------------------------------- measurement
+
+
+def measured_sets(channels: int) -> dict[str, Images]:
+    """The images that a finished network is measured on, by set; nothing is downloaded.
+
+    The held-out samples and, where they are on this machine, Set12 and BSD68 for grey networks,
+    CBSD68, Kodak24 and McMaster for colour ones.
+    """
+    names = ("Set12", "BSD68") if channels == 1 else ("CBSD68", "Kodak24", "McMaster")
+    sets = {}
+    for name in (*names, "samples"):
+        try:
+            sets[name] = image_set(name, grey=channels == 1, download=False)
+        except FileNotFoundError:
+            continue
+    return sets
+
+
+def measure(
+    net: DnCNN, sets: Mapping[str, Images], sigmas: Sequence[float] = SIGMAS
+) -> dict[str, dict[str, float]]:
+    """Mean PSNR in dB for each set and noise level, by ``PROTOCOL``: {"Set12": {"25": 30.1}}."""
+    return {
+        name: {f"{sigma:g}": _mean_psnr(net, list(images.values()), sigma) for sigma in sigmas}
+        for name, images in sets.items()
+    }
+
+
+def _mean_psnr(net: DnCNN, images: Sequence[np.ndarray], sigma: float) -> float:
+    scores = evaluate(net, images, GaussianNoise(sigma), seed=0)
+    return round(float(np.mean([score.psnr for score in scores])), 3)
+
+
+# ---------------------------------------------------------------------------------------- training
+
+
+def run(
+    recipe: Recipe,
+    out: str | os.PathLike,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    checkpoint: str | os.PathLike | None = None,
+    validate: bool = True,
+    progress: bool = False,
+) -> Iterator[Step]:
+    """Train by a recipe, measure the network and save it with its card; yields each ``Step``.
+
+    out: the weights' file, ``NAME.safetensors``. The card ``NAME.json`` and the record of training
+        ``NAME.csv``, a row for each step that was reported, are written beside it.
+    data: the training images, as in ``image_set``, in place of the recipe's.
+    device: "cpu", "cuda" or "auto", which is a GPU where torch has one.
+    checkpoint: as in ``engine.train``; ``NAME.ckpt`` beside the weights unless told otherwise. A
+        run that was interrupted goes on from there.
+    validate: measure PSNR on the way: on the recipe's set if it is on this machine, else on the
+        held-out samples.
+    progress: show a bar over downloads.
+
+    Under ``torchrun``, inside ``processes()``, only the first process writes. Raises ``ValueError``
+    where a wish cannot be met or ``out`` holds the result of something else, and
+    ``FloatingPointError`` where the training diverges.
+    """
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        _check.fail("out", str(out), "the name of a .safetensors file")
+    checkpoint = out.with_suffix(".ckpt") if checkpoint is None else Path(checkpoint)
+    if out.exists() and not checkpoint.exists():
+        raise ValueError(
+            f"{out} exists, but its checkpoint {checkpoint} does not; name another file, or delete "
+            "it to train anew"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    commit, data, first = source_commit(), data or recipe.training_set, _is_first()
+    images = image_set(data, grey=not recipe.colour, progress=progress and first)
+    net = recipe.build().to(torch_device(device))
+    sets = measured_sets(net.channels) if first else {}
+    name, sigma = recipe.validation
+    watched = list(sets.get(name, sets.get("samples", {})).values())
+    steps = train(
+        net,
+        list(images.values()),
+        recipe.degradation,
+        recipe.config,
+        validation=(lambda net: _mean_psnr(net, watched, sigma)) if validate and first else None,
+        checkpoint=checkpoint,
+    )
+    record = out.with_suffix(".csv")
+    for step in _recorded(steps, record) if first else steps:
+        if not math.isfinite(step.loss):
+            raise FloatingPointError(
+                f"the loss is {step.loss} at step {step.step}: the training diverged. "
+                f"{checkpoint} was not written since; lower the learning rate and start anew"
+            )
+        yield step
+    if first:
+        card = make_card(
+            recipe, net, sets=sets, data=data, images=len(images), record=record, commit=commit
+        )
+        zoo.save_pretrained(net, out, card)
+
+
+def make_card(
+    recipe: Recipe,
+    net: DnCNN,
+    *,
+    sets: Mapping[str, Images] | None = None,
+    data: str | None = None,
+    images: int | None = None,
+    record: str | os.PathLike | None = None,
+    commit: str | None = None,
+) -> dict[str, Any]:
+    """All that is to be known about a finished network, for ``zoo.save_pretrained``.
+
+    It is measured here, on ``sets`` (``measured_sets`` unless told otherwise). data, images: the
+    training set, if it is not the recipe's, and how many images it had. record: the record of
+    training, for its seconds. commit: of the code that trained it.
+    """
+    data, config = data or recipe.training_set, recipe.config
+    device = next(net.parameters()).device
+    steps = read_record(record) if record is not None else []
+    return {
+        "name": recipe.name,
+        "about": recipe.about,
+        "network": net.config,
+        "degradation": repr(recipe.degradation),
+        "config": asdict(config),
+        "training_data": {"name": data, "images": images, "licence": _licence(data)},
+        "seed": config.seed,
+        "commit": commit,
+        "torch": torch.__version__,
+        "hardware": {
+            "processor": processor_name(),
+            "cores": usable_cores(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        },
+        "precision": "bf16" if uses_bf16(config.precision, device.type) else "fp32",
+        "training_seconds": round(steps[-1].seconds) if steps else None,
+        "patches": config.steps * config.batch_size,
+        "psnr": measure(net, measured_sets(net.channels) if sets is None else sets),
+        "protocol": PROTOCOL,
+    }
+
+
+# -------------------------------------------------------------------------- records and processes
+
+
+def _recorded(steps: Iterable[Step], path: Path) -> Iterator[Step]:
+    """Pass the steps on, each written to a row of the CSV file ``path`` first.
+
+    Rows from the first of these steps on are dropped: a run that was interrupted had written them
+    after its last checkpoint.
+    """
+    file = None
+    try:
+        for step in steps:
+            if file is None:
+                old = [row for row in read_record(path) if row.step < step.step]
+                _files.write_bytes(path, _csv(old, header=True).encode())
+                file = open(path, "a", newline="", encoding="utf-8")
+            file.write(_csv([step], header=False))
+            file.flush()
+            yield step
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _csv(steps: Iterable[Step], header: bool) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Step)], lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(asdict(step) for step in steps)
+    return text.getvalue()
+
+
+def read_record(path: str | os.PathLike) -> list[Step]:
+    """The record of training that ``run`` wrote; empty if there is none. A half row is left out.
+
+    Raises ``ValueError`` for another file.
+    """
+    path = Path(path)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+    try:
+        return [_step(row) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a record of training; move it away") from error
+
+
+def _step(row: Mapping[str, str]) -> Step:
+    return Step(
+        step=int(row["step"]),
+        steps=int(row["steps"]),
+        loss=float(row["loss"]),
+        lr=float(row["lr"]),
+        seconds=float(row["seconds"]),
+        patches=int(row["patches"]),
+        val_psnr=float(row["val_psnr"]) if row["val_psnr"] else None,
+    )
+
+
+def source_commit() -> str | None:
+    """The commit of the checkout that this code lies in, "-dirty" if it was changed; else None."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "--no-optional-locks", "-C", str(root), "describe", "--always", "--dirty"]
+    command += ["--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def torch_device(name: str = "auto") -> torch.device:
+    """The device that "cpu", "cuda" or "auto" means here. Raises ``ValueError`` for no GPU."""
+    _check.one_of("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda" and not torch.cuda.is_available():
+        _check.fail("device", name, "'cpu' or 'auto' here, because torch sees no GPU")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+
+
+@contextmanager
+def processes(device: str = "auto") -> Iterator[bool]:
+    """Join the other processes of ``torchrun``, if it started this one; is this the first?
+
+    device: as in ``run``. The processes talk by NCCL between GPUs and by Gloo otherwise.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        yield True
+        return
+    where = torch_device(device)
+    if where.type == "cuda":
+        torch.cuda.set_device(where)
+    torch.distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
+    try:
+        yield _is_first()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _is_first() -> bool:
+    joined = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not joined or torch.distributed.get_rank() == 0
