@@ -138,6 +138,11 @@ class Step:
     val_psnr: float | None = None
 
 
+def has_bf16() -> bool:
+    """Whether this processor computes in bf16 at all, faster or not."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 @functools.cache
 def prefers_bf16(device_type: str = "cpu") -> bool:
     """Whether bf16 is the faster choice on this machine.
@@ -147,7 +152,7 @@ def prefers_bf16(device_type: str = "cpu") -> bool:
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported()
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not has_bf16():
         return False
     fp32 = nn.utils.skip_init(nn.Conv2d, 64, 64, 3, padding=1, bias=False)  # draws no numbers
     nn.init.constant_(fp32.weight, 0.01)
