@@ -331,6 +331,9 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
     bar = previous = None
     shown: dict[str, str] = {}
     for step in steps:
+        if previous is not None and step.step <= previous.step:  # the second training begins
+            bar.close()
+            bar = previous = None
         bar = bar or _bar(None, name, "step", total=step.steps, initial=step.step)
         shown["loss"] = f"{step.loss:.2e}"
         if previous is not None:

@@ -53,6 +53,8 @@ class TrainConfig:
     loss: "mean", the mean squared error over pixels; or "paper", 1/(2N)·Σ‖x̂ − x‖², N patches.
     clip_norm: the largest norm of the gradient; None leaves it as it is.
     ema: decay of an exponential moving average of weights, which is then the result; None for none.
+    frozen_batch_norm: batch norm uses its running statistics, and keeps them, as in eval mode; its
+        γ and β still learn. For a network that is trained already.
     precision: "fp32", "bf16" (mixed), or "auto": bf16 where it is faster.
     seed: of everything random but the network's initialisation.
     log_every: steps between two records, whose loss is the mean over them.
@@ -75,6 +77,7 @@ class TrainConfig:
     loss: str = "mean"
     clip_norm: float | None = 1.0
     ema: float | None = None
+    frozen_batch_norm: bool = False
     precision: str = "fp32"
     seed: int = 0
     log_every: int = 1
@@ -236,7 +239,7 @@ def train(
     with _memory.reused():
         total, since, clock = torch.zeros((), device=device), 0, time.perf_counter()
         while state.step < config.steps:
-            net.train()
+            _training_mode(net, config.frozen_batch_norm)
             lr = config.learning_rate(state.step)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
@@ -278,6 +281,13 @@ def train(
                 yield Step(state.step, config.steps, mean_loss, lr, state.seconds, seen, quality)
                 total, since = torch.zeros((), device=device), 0
             clock = time.perf_counter()
+
+
+def _training_mode(net: nn.Module, frozen_batch_norm: bool) -> None:
+    net.train()
+    for module in net.modules() if frozen_batch_norm else ():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def _check_output(output: Tensor, given: Tensor) -> None:

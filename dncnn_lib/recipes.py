@@ -18,7 +18,8 @@ class Recipe:
 
     name: of the model; about: one line for people; network: arguments of ``DnCNN``; degradation:
     what is undone; config: how long and how; training_set: as in ``runs.image_set``; colour: train
-    on colour images; validation: a registered set and the noise level for the PSNR on the way.
+    on colour images; validation: a registered set and the noise level for the PSNR on the way;
+    finish: a second training, which goes on from the result of the first, or None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Recipe:
     training_set: str = "bsd432"
     colour: bool = False
     validation: tuple[str, float] = ("Set12", 25.0)
+    finish: TrainConfig | None = None
 
     def build(self) -> DnCNN:
         """The network with its initial weights, which ``config.seed`` decides."""
@@ -52,6 +54,19 @@ _RECIPES = (
             log_every=50,
             validate_every=1000,
             checkpoint_every=250,
+        ),
+        # Mini-batches of mixed noise levels make noisy statistics: the second part goes without.
+        finish=TrainConfig(
+            steps=3600,
+            batch_size=16,
+            patch_size=40,
+            lr=7e-4,
+            warmup=0.05,
+            frozen_batch_norm=True,
+            seed=1,
+            log_every=50,
+            validate_every=600,
+            checkpoint_every=150,
         ),
     ),
 )

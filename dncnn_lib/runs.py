@@ -31,6 +31,7 @@ PROTOCOL = (
     "rounded, the restored one is clipped to [0, 1] and not rounded; mean over the images"
 )
 SIGMAS = (15, 25, 50)
+FINISH = "-finish"  # in the names of the second training's checkpoint and record
 
 Images = dict[str, np.ndarray]
 
@@ -143,7 +144,8 @@ def run(
     """Train by a recipe, measure the network and save it with its card; yields each ``Step``.
 
     out: the weights' file, ``NAME.safetensors``. The card ``NAME.json`` and the record of training
-        ``NAME.csv``, a row for each step that was reported, are written beside it.
+        ``NAME.csv``, a row for each step that was reported, are written beside it; for the second
+        training of a recipe that has one, ``NAME-finish.csv``.
     data: the training images, as in ``image_set``, in place of the recipe's.
     device: "cpu", "cuda" or "auto", which is a GPU where torch has one.
     checkpoint: as in ``engine.train``; ``NAME.ckpt`` beside the weights unless told otherwise. A
@@ -172,25 +174,31 @@ def run(
     sets = measured_sets(net.channels) if first else {}
     name, sigma = recipe.validation
     watched = list(sets.get(name, sets.get("samples", {})).values())
-    steps = train(
-        net,
-        list(images.values()),
-        recipe.degradation,
-        recipe.config,
-        validation=(lambda net: _mean_psnr(net, watched, sigma)) if validate and first else None,
-        checkpoint=checkpoint,
-    )
-    record = out.with_suffix(".csv")
-    for step in _recorded(steps, record) if first else steps:
-        if not math.isfinite(step.loss):
-            raise FloatingPointError(
-                f"the loss is {step.loss} at step {step.step}: the training diverged. "
-                f"{checkpoint} was not written since; lower the learning rate and start anew"
-            )
-        yield step
+    validation = (lambda net: _mean_psnr(net, watched, sigma)) if validate and first else None
+    records = []
+    for stage, config in (("", recipe.config), (FINISH, recipe.finish)):
+        if config is None:
+            continue
+        state = checkpoint.with_stem(checkpoint.stem + stage)
+        records.append(out.with_name(f"{out.stem}{stage}.csv"))
+        steps = train(
+            net,
+            list(images.values()),
+            recipe.degradation,
+            config,
+            validation=validation,
+            checkpoint=state,
+        )
+        for step in _recorded(steps, records[-1]) if first else steps:
+            if not math.isfinite(step.loss):
+                raise FloatingPointError(
+                    f"the loss is {step.loss} at step {step.step}: the training diverged. "
+                    f"{state} was not written since; lower the learning rate and start anew"
+                )
+            yield step
     if first:
         card = make_card(
-            recipe, net, sets=sets, data=data, images=len(images), record=record, commit=commit
+            recipe, net, sets=sets, data=data, images=len(images), records=records, commit=commit
         )
         zoo.save_pretrained(net, out, card)
 
@@ -202,24 +210,26 @@ def make_card(
     sets: Mapping[str, Images] | None = None,
     data: str | None = None,
     images: int | None = None,
-    record: str | os.PathLike | None = None,
+    records: Sequence[str | os.PathLike] = (),
     commit: str | None = None,
 ) -> dict[str, Any]:
     """All that is to be known about a finished network, for ``zoo.save_pretrained``.
 
     It is measured here, on ``sets`` (``measured_sets`` unless told otherwise). data, images: the
-    training set, if it is not the recipe's, and how many images it had. record: the record of
+    training set, if it is not the recipe's, and how many images it had. records: those of the
     training, for its seconds. commit: of the code that trained it.
     """
     data, config = data or recipe.training_set, recipe.config
     device = next(net.parameters()).device
-    steps = read_record(record) if record is not None else []
+    seconds = sum(steps[-1].seconds for steps in map(read_record, records) if steps)
+    stages = [config, recipe.finish] if recipe.finish else [config]
     return {
         "name": recipe.name,
         "about": recipe.about,
         "network": net.config,
         "degradation": repr(recipe.degradation),
         "config": asdict(config),
+        "finish": asdict(recipe.finish) if recipe.finish else None,
         "training_data": {"name": data, "images": images, "licence": _licence(data)},
         "seed": config.seed,
         "commit": commit,
@@ -230,8 +240,8 @@ def make_card(
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         },
         "precision": "bf16" if uses_bf16(config.precision, device.type) else "fp32",
-        "training_seconds": round(steps[-1].seconds) if steps else None,
-        "patches": config.steps * config.batch_size,
+        "training_seconds": round(seconds) if seconds else None,
+        "patches": sum(stage.steps * stage.batch_size for stage in stages),
         "psnr": measure(net, measured_sets(net.channels) if sets is None else sets),
         "protocol": PROTOCOL,
     }

@@ -208,6 +208,34 @@ def test_an_interrupted_run_goes_on_and_its_record_has_no_duplicates(tiny, tmp_p
     assert zoo_hash(torn) == zoo_hash(whole)
 
 
+def test_a_second_training_goes_on_from_the_first_and_survives_an_interruption(tiny, tmp_path):
+    finish = TrainConfig(
+        steps=4, batch_size=2, patch_size=16, checkpoint_every=2, frozen_batch_norm=True, seed=1
+    )
+    two = replace(tiny, finish=finish)
+    whole, torn = tmp_path / "whole.safetensors", tmp_path / "torn.safetensors"
+    steps = list(runs.run(two, whole, device="cpu"))
+    assert [(step.step, step.steps) for step in steps[-5:]] == [
+        (8, 8),
+        *((i, 4) for i in range(1, 5)),
+    ]
+    assert runs.read_record(tmp_path / "whole-finish.csv") == steps[4:]
+    card = json.loads(whole.with_suffix(".json").read_text("utf-8"))
+    assert card["patches"] == 16 + 8 and card["finish"]["frozen_batch_norm"] is True
+
+    once = tmp_path / "once.safetensors"
+    list(runs.run(tiny, once, device="cpu"))
+    first, second = (zoo.load_pretrained(p).state_dict() for p in (once, whole))
+    for key in first:  # the statistics are those of the first training, the weights are not
+        assert torch.equal(first[key], second[key]) == ("running" in key or "tracked" in key), key
+
+    run = runs.run(two, torn, device="cpu")
+    assert [next(run).step for _ in range(7)][-3:] == [1, 2, 3]
+    run.close()
+    assert [step.step for step in runs.run(two, torn, device="cpu")] == [3, 4]
+    assert zoo_hash(torn) == zoo_hash(whole)
+
+
 def zoo_hash(path: Path) -> str:
     return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
 
@@ -282,7 +310,7 @@ def test_a_card_of_a_finished_network(tiny, tmp_path):
         + "\n"
     )
     card = runs.make_card(
-        tiny, tiny.build(), sets={}, data="Set12", images=12, record=record, commit="abc"
+        tiny, tiny.build(), sets={}, data="Set12", images=12, records=[record], commit="abc"
     )
     assert card["training_seconds"] == 62 and card["commit"] == "abc" and card["psnr"] == {}
     assert card["training_data"] == {"name": "Set12", "images": 12, "licence": "none stated"}
