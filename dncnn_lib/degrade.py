@@ -29,9 +29,16 @@ Image = TypeVar("Image", np.ndarray, Tensor)
 
 
 def _uniform(span: tuple[float, float], clean: Tensor, generator: torch.Generator) -> Tensor:
-    """One number for each image of the batch, uniform in span, shaped (B, 1, 1, 1)."""
+    """One number for each image of the batch, uniform in span, shaped (B, 1, 1, 1).
+
+    The numbers are spread over the batch: each B-th part of the range has one, in random order. So
+    every batch has the same mix of strong and weak, and batch norm's statistics do not jump.
+    """
     low, high = span
     u = torch.rand((len(clean), 1, 1, 1), generator=generator, device=clean.device)
+    if len(clean) > 1:
+        part = torch.randperm(len(clean), generator=generator, device=clean.device)
+        u = (part.view(-1, 1, 1, 1) + u) / len(clean)
     return (low + (high - low) * u).to(clean.dtype)
 
 

@@ -517,3 +517,13 @@ def test_random_choice_needs_callables(degradations):
     )
     with pytest.raises(ValueError, match=whole(message)):
         RandomChoice(*degradations)
+
+
+def test_a_range_is_spread_over_the_batch_and_each_image_still_draws_from_all_of_it():
+    clean, generator = torch.full((8, 1, 64, 64), 0.5), torch.Generator().manual_seed(0)
+    draws = [GaussianNoise((0, 80))(clean, generator).std((1, 2, 3)) * 255 for _ in range(60)]
+    for sigmas in draws:  # one in each eighth of the range; 5 % is the error of a measured sigma
+        expected = torch.arange(8) * 10 + 5.0
+        assert ((sigmas.sort().values - expected).abs() < 5 + 0.05 * 80).all()
+    first = torch.stack(draws)[:, 0]
+    assert first.min() < 20 and first.max() > 60 and 30 < first.mean() < 50
