@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="side of the pieces, in pixels (default: 1024)",
     )
-    add("--fast", action="store_true", help="bf16 where it is faster; costs some 0.01 dB")
+    add("--fast", action="store_true", help="bf16 where it is faster; costs a little PSNR")
     add("--force", action="store_true", help="overwrite files that exist")
 
     add = command("train", _train, "train a network by its recipe, or go on with it", _TRAIN)

@@ -438,7 +438,7 @@ def denoise(
         overlap by the receptive field, so that the result is that of the whole image. Needs the
         model's ``receptive_field`` (odd, in pixels). None: never.
     precision: "fp32"; "bf16"; or "auto": bf16 where it is the faster of the two on this
-        processor. It costs about 0.01 dB.
+        processor. It rounds more, which costs a little PSNR.
     progress: show a bar over the tiles.
 
     Floating-point results are not clipped, so that noisy − restored is what the model took away.

@@ -55,7 +55,7 @@ _RECIPES = (
             validate_every=1000,
             checkpoint_every=250,
         ),
-        # Mini-batches of mixed noise levels make noisy statistics: the second part goes without.
+        # Small batches make noisy statistics: the second training keeps those of the first.
         finish=TrainConfig(
             steps=3600,
             batch_size=16,
