@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("train", _train, "train a network by its recipe, or go on with it", _TRAIN)
     add("recipe", metavar="RECIPE", help="a name that info lists, such as dncnn-b")
-    add("--steps", type=int, metavar="N", help="updates of the weights, in place of the recipe's")
+    add(
+        "--steps", type=int, metavar="N", help="one stage of so many steps, not the recipe's stages"
+    )
     add("--out", metavar="FILE", help="the weights (default: runs/RECIPE.safetensors)")
     add("--data", metavar="SET", help="a set or a folder of images, in place of the recipe's")
     devices = ("auto", "cpu", "cuda")
@@ -297,9 +299,14 @@ def _train(options: argparse.Namespace) -> int:
     from . import recipes, runs
 
     recipe = recipes.recipe(options.recipe)
-    wishes = {key: getattr(options, key) for key in ("steps", "precision", "seed")}
-    wishes = {key: value for key, value in wishes.items() if value is not None}
-    recipe = replace(recipe, config=replace(recipe.config, **wishes))
+    stages = recipe.stages
+    if options.steps is not None:
+        stages = (replace(stages[0], steps=options.steps),)
+    if options.precision is not None:
+        stages = tuple(replace(stage, precision=options.precision) for stage in stages)
+    if options.seed is not None:
+        stages = tuple(replace(stage, seed=options.seed + i) for i, stage in enumerate(stages))
+    recipe = replace(recipe, stages=stages)
     out = Path(options.out or f"runs/{recipe.name}.safetensors")
     checkpoint = Path(options.checkpoint or out.with_suffix(".ckpt"))
     with runs.processes(options.device) as first:
@@ -316,7 +323,8 @@ def _train(options: argparse.Namespace) -> int:
             for _ in _show(steps, recipe.name) if first else steps:
                 pass
         except KeyboardInterrupt:
-            hint = "the same command goes on from" if checkpoint.exists() else "there is not yet a"
+            saved = any(checkpoint.parent.glob(f"{checkpoint.stem}*{checkpoint.suffix}"))
+            hint = "the same command goes on from" if saved else "there is not yet a"
             raise KeyboardInterrupt(f"stopped; {hint} checkpoint {checkpoint}") from None
     if first:
         psnr = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["psnr"]
@@ -331,7 +339,7 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
     bar = previous = None
     shown: dict[str, str] = {}
     for step in steps:
-        if previous is not None and step.step <= previous.step:  # the second training begins
+        if previous is not None and step.step <= previous.step:  # the next stage begins
             bar.close()
             bar = previous = None
         bar = bar or _bar(None, name, "step", total=step.steps, initial=step.step)

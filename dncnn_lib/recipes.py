@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -17,27 +18,33 @@ class Recipe:
     """All that decides the weights but the machine.
 
     name: of the model; about: one line for people; network: arguments of ``DnCNN``; degradation:
-    what is undone; config: how long and how; training_set: as in ``runs.image_set``; colour: train
-    on colour images; validation: a registered set and the noise level for the PSNR on the way;
-    finish: a second training, which goes on from the result of the first, or None.
+    what is undone; stages: how long and how, one training after another, each from the result of
+    the one before; training_set: as in ``runs.image_set``; colour: train on colour images;
+    validation: a registered set and the noise level for the PSNR on the way.
     """
 
     name: str
     about: str
     network: dict[str, int | bool]
     degradation: Degradation
-    config: TrainConfig
+    stages: tuple[TrainConfig, ...]
     training_set: str = "bsd432"
     colour: bool = False
     validation: tuple[str, float] = ("Set12", 25.0)
-    finish: TrainConfig | None = None
 
     def build(self) -> DnCNN:
-        """The network with its initial weights, which ``config.seed`` decides."""
+        """The network with its initial weights, which the first stage's seed decides."""
         net = DnCNN(**self.network)
-        net.reset_parameters(torch.Generator().manual_seed(self.config.seed))
+        net.reset_parameters(torch.Generator().manual_seed(self.stages[0].seed))
         return net
 
+
+_BATCH: dict[str, Any] = {
+    "batch_size": 16,
+    "patch_size": 40,
+    "warmup": 0.05,
+    "log_every": 50,
+}
 
 _RECIPES = (
     Recipe(
@@ -45,28 +52,18 @@ _RECIPES = (
         about="blind grey denoiser, 20 layers, Gaussian noise with sigma in [0, 55]",
         network={"depth": 20, "width": 64, "channels": 1},
         degradation=GaussianNoise((0, 55)),
-        config=TrainConfig(
-            steps=11_000,
-            batch_size=16,
-            patch_size=40,
-            lr=4e-3,
-            warmup=0.05,
-            log_every=50,
-            validate_every=1000,
-            checkpoint_every=250,
-        ),
-        # Small batches make noisy statistics: the second training keeps those of the first.
-        finish=TrainConfig(
-            steps=3600,
-            batch_size=16,
-            patch_size=40,
-            lr=7e-4,
-            warmup=0.05,
-            frozen_batch_norm=True,
-            seed=1,
-            log_every=50,
-            validate_every=600,
-            checkpoint_every=150,
+        stages=(
+            TrainConfig(steps=11_000, lr=4e-3, validate_every=1000, checkpoint_every=250, **_BATCH),
+            # Small batches make noisy statistics: the second stage keeps those of the first.
+            TrainConfig(
+                steps=3600,
+                lr=7e-4,
+                frozen_batch_norm=True,
+                seed=1,
+                validate_every=600,
+                checkpoint_every=150,
+                **_BATCH,
+            ),
         ),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 import subprocess
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed
+from torch import nn
 
 from . import _check, _files, datasets, samples, zoo
 from .degrade import GaussianNoise
-from .engine import Step, evaluate, train, uses_bf16
+from .engine import Step, TrainConfig, evaluate, train, uses_bf16
 from .environment import processor_name, usable_cores
 from .images import SUFFIXES, read_image, to_grey
 from .model import DnCNN
@@ -31,7 +33,6 @@ PROTOCOL = (
     "rounded, the restored one is clipped to [0, 1] and not rounded; mean over the images"
 )
 SIGMAS = (15, 25, 50)
-FINISH = "-finish"  # in the names of the second training's checkpoint and record
 
 Images = dict[str, np.ndarray]
 
@@ -144,8 +145,9 @@ def run(
     """Train by a recipe, measure the network and save it with its card; yields each ``Step``.
 
     out: the weights' file, ``NAME.safetensors``. The card ``NAME.json`` and the record of training
-        ``NAME.csv``, a row for each step that was reported, are written beside it; for the second
-        training of a recipe that has one, ``NAME-finish.csv``.
+        ``NAME.csv``, a row for each step that was reported, are written beside it; the record of
+        the recipe's second stage is ``NAME-2.csv``, and so on. If the file exists already and its
+        card tells of the recipe's first stages, the training goes on from there.
     data: the training images, as in ``image_set``, in place of the recipe's.
     device: "cpu", "cuda" or "auto", which is a GPU where torch has one.
     checkpoint: as in ``engine.train``; ``NAME.ckpt`` beside the weights unless told otherwise. A
@@ -162,25 +164,22 @@ def run(
     if out.suffix != ".safetensors":
         _check.fail("out", str(out), "the name of a .safetensors file")
     checkpoint = out.with_suffix(".ckpt") if checkpoint is None else Path(checkpoint)
-    if out.exists() and not checkpoint.exists():
-        raise ValueError(
-            f"{out} exists, but its checkpoint {checkpoint} does not; name another file, or delete "
-            "it to train anew"
-        )
+    data, commit, first = data or recipe.training_set, source_commit(), _is_first()
+    stages = _stages_in(out, recipe, data)
+    if len(stages) == len(recipe.stages):
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
-    commit, data, first = source_commit(), data or recipe.training_set, _is_first()
     images = image_set(data, grey=not recipe.colour, progress=progress and first)
-    net = recipe.build().to(torch_device(device))
+    net = zoo.load_pretrained(out) if stages else recipe.build()
+    net.to(torch_device(device))
     sets = measured_sets(net.channels) if first else {}
     name, sigma = recipe.validation
     watched = list(sets.get(name, sets.get("samples", {})).values())
     validation = (lambda net: _mean_psnr(net, watched, sigma)) if validate and first else None
-    records = []
-    for stage, config in (("", recipe.config), (FINISH, recipe.finish)):
-        if config is None:
-            continue
-        state = checkpoint.with_stem(checkpoint.stem + stage)
-        records.append(out.with_name(f"{out.stem}{stage}.csv"))
+    for number, config in enumerate(recipe.stages[len(stages) :], start=len(stages) + 1):
+        suffix = f"-{number}" if number > 1 else ""
+        state = checkpoint.with_stem(checkpoint.stem + suffix)
+        record = out.with_name(f"{out.stem}{suffix}.csv")
         steps = train(
             net,
             list(images.values()),
@@ -189,61 +188,102 @@ def run(
             validation=validation,
             checkpoint=state,
         )
-        for step in _recorded(steps, records[-1]) if first else steps:
+        for step in _recorded(steps, record) if first else steps:
             if not math.isfinite(step.loss):
                 raise FloatingPointError(
                     f"the loss is {step.loss} at step {step.step}: the training diverged. "
                     f"{state} was not written since; lower the learning rate and start anew"
                 )
             yield step
+        stages.append(stage_card(config, net, seconds=_seconds(record), commit=commit))
     if first:
-        card = make_card(
-            recipe, net, sets=sets, data=data, images=len(images), records=records, commit=commit
-        )
+        card = make_card(recipe, net, stages, sets=sets, data=data, images=len(images))
         zoo.save_pretrained(net, out, card)
 
 
-def make_card(
-    recipe: Recipe,
-    net: DnCNN,
-    *,
-    sets: Mapping[str, Images] | None = None,
-    data: str | None = None,
-    images: int | None = None,
-    records: Sequence[str | os.PathLike] = (),
-    commit: str | None = None,
-) -> dict[str, Any]:
-    """All that is to be known about a finished network, for ``zoo.save_pretrained``.
+def _stages_in(out: Path, recipe: Recipe, data: str) -> list[dict[str, Any]]:
+    """The recipe's stages that the network in the file ``out`` has behind it, from its card."""
+    if not out.exists():
+        return []
+    try:
+        card = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+        stages = card["stages"]
+        configs = [_as_json(config) for config in recipe.stages[: len(stages)]]
+        same = (
+            [stage["config"] for stage in stages] == configs
+            and card["network"] == recipe.build().config
+            and card["degradation"] == repr(recipe.degradation)
+            and card["training_data"]["name"] == data
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise ValueError(
+            f"{out} exists, and its card does not say that it comes from this recipe; name another "
+            "file, or delete it to train anew"
+        )
+    return stages
 
-    It is measured here, on ``sets`` (``measured_sets`` unless told otherwise). data, images: the
-    training set, if it is not the recipe's, and how many images it had. records: those of the
-    training, for its seconds. commit: of the code that trained it.
-    """
-    data, config = data or recipe.training_set, recipe.config
+
+def _as_json(config: TrainConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(config)))
+
+
+def _seconds(record: Path) -> float | None:
+    steps = read_record(record)
+    return round(steps[-1].seconds) if steps else None
+
+
+def stage_card(
+    config: TrainConfig, net: nn.Module, *, seconds: float | None = None, commit: str | None = None
+) -> dict[str, Any]:
+    """A stage's part of the card: how it went, and on what machine, which must be this one."""
     device = next(net.parameters()).device
-    seconds = sum(steps[-1].seconds for steps in map(read_record, records) if steps)
-    stages = [config, recipe.finish] if recipe.finish else [config]
     return {
-        "name": recipe.name,
-        "about": recipe.about,
-        "network": net.config,
-        "degradation": repr(recipe.degradation),
-        "config": asdict(config),
-        "finish": asdict(recipe.finish) if recipe.finish else None,
-        "training_data": {"name": data, "images": images, "licence": _licence(data)},
-        "seed": config.seed,
+        "config": _as_json(config),
         "commit": commit,
         "torch": torch.__version__,
+        "precision": "bf16" if uses_bf16(config.precision, device.type) else "fp32",
         "hardware": {
             "processor": processor_name(),
             "cores": usable_cores(),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         },
-        "precision": "bf16" if uses_bf16(config.precision, device.type) else "fp32",
-        "training_seconds": round(seconds) if seconds else None,
-        "patches": sum(stage.steps * stage.batch_size for stage in stages),
+        "seconds": seconds,
+    }
+
+
+def make_card(
+    recipe: Recipe,
+    net: DnCNN,
+    stages: Sequence[dict[str, Any]],
+    *,
+    sets: Mapping[str, Images] | None = None,
+    data: str | None = None,
+    images: int | None = None,
+) -> dict[str, Any]:
+    """All that is to be known about a finished network, for ``zoo.save_pretrained``.
+
+    It is measured here, on ``sets`` (``measured_sets`` unless told otherwise). stages: the
+    ``stage_card`` of each; commit and hardware of the last are those of the whole. data, images:
+    the training set, if it is not the recipe's, and how many images it had.
+    """
+    data = data or recipe.training_set
+    seconds = [stage["seconds"] for stage in stages]
+    return {
+        "name": recipe.name,
+        "about": recipe.about,
+        "network": net.config,
+        "degradation": repr(recipe.degradation),
+        "training_data": {"name": data, "images": images, "licence": _licence(data)},
+        "seed": recipe.stages[0].seed,
+        "commit": stages[-1]["commit"],
+        "hardware": stages[-1]["hardware"],
+        "training_seconds": None if None in seconds else sum(seconds),
+        "patches": sum(s["config"]["steps"] * s["config"]["batch_size"] for s in stages),
         "psnr": measure(net, measured_sets(net.channels) if sets is None else sets),
         "protocol": PROTOCOL,
+        "stages": list(stages),
     }
 
 

@@ -367,7 +367,7 @@ def tiny(monkeypatch, tmp_path) -> Recipe:
     for name in ("a.png", "b.png"):
         picture(f"photos/{name}", 24, 24)
     config = TrainConfig(steps=6, batch_size=2, patch_size=8, log_every=2, checkpoint_every=2)
-    recipe = Recipe("tiny", "", {"depth": 3, "width": 4}, GaussianNoise(25), config, "photos")
+    recipe = Recipe("tiny", "", {"depth": 3, "width": 4}, GaussianNoise(25), (config,), "photos")
     monkeypatch.setattr(recipes, "_RECIPES", (recipe,))
     one = {"flat": np.full((16, 16), 0.5, np.float32)}
     monkeypatch.setattr(samples, "held_out_images", lambda grey=True: one)
@@ -404,7 +404,8 @@ def test_the_options_of_train_replace_those_of_the_recipe(call, tiny, tmp_path):
     code, _, err = call("train", "tiny", *options.split(), *files)
     assert (code, err) == (0, [])
     card = json.loads(Path("w/x.json").read_text("utf-8"))
-    assert (card["config"]["steps"], card["seed"], card["precision"]) == (2, 7, "bf16")
+    (stage,) = card["stages"]
+    assert (stage["config"]["steps"], card["seed"], stage["precision"]) == (2, 7, "bf16")
     assert card["training_data"]["name"] == "one" and card["training_data"]["images"] == 1
     assert Path("c.ckpt").exists()
     assert [step.val_psnr for step in runs.read_record("w/x.csv")] == [None]
@@ -460,8 +461,12 @@ def test_trainings_that_cannot_be(call, tiny):
     assert error("tiny", "--data", "no").startswith("error: the image set is 'no', but must be ")
     assert error("tiny", "--out", "w.pth").startswith("error: out is 'w.pth', but must be ")
     assert call("train", "tiny", "--steps", "2")[0] == 0
+    out = Path("runs/tiny.safetensors")
+    assert error("tiny").startswith(f"error: {out} exists, and its card does not say that it ")
+    out.unlink()
+    checkpoint = Path("runs/tiny.ckpt")
     assert error("tiny").startswith(
-        "error: checkpoint runs/tiny.ckpt was made with config.steps = 2"
+        f"error: checkpoint {checkpoint} was made with config.steps = 2"
     )
 
 

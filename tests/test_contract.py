@@ -84,14 +84,18 @@ def test_a_card_tells_the_truth(name):
     assert card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert card["network"] == dn.load_pretrained(name).config
     assert file.stat().st_size < 3_000_000
-    for key in ("about", "degradation", "config", "training_data", "commit", "hardware", "psnr"):
+    for key in ("about", "training_data", "commit", "hardware", "psnr", "training_seconds"):
         assert card[key], key
-    record = (ROOT / "data" / "runs" / f"{name}.csv").read_text("utf-8").splitlines()
-    assert int(list(csv.DictReader(record))[-1]["step"]) == card["config"]["steps"]
-    again = dn.recipe(name)
-    assert card["degradation"] == repr(again.degradation)
-    config = json.loads(json.dumps(vars(again.config)))
-    assert card["config"] == config
+    for number, stage in enumerate(card["stages"], start=1):
+        record = ROOT / "data" / "runs" / (f"{name}-{number}.csv" if number > 1 else f"{name}.csv")
+        *_, last = csv.DictReader(record.read_text("utf-8").splitlines())
+        assert int(last["step"]) == stage["config"]["steps"]
+        assert round(float(last["seconds"])) == stage["seconds"] and stage["commit"]
+    recipe = dn.recipe(name)
+    assert card["degradation"] == repr(recipe.degradation)
+    assert [stage["config"] for stage in card["stages"]] == json.loads(
+        json.dumps([vars(config) for config in recipe.stages])
+    )
 
 
 def test_the_psnr_on_the_card_is_what_the_weights_give():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import torch
 
 from dncnn_lib import datasets, images, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
-from dncnn_lib.engine import Step, TrainConfig
+from dncnn_lib.engine import TrainConfig
 from dncnn_lib.recipes import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +69,12 @@ def tiny(folder) -> Recipe:
         steps=8, batch_size=2, patch_size=16, log_every=2, validate_every=4, checkpoint_every=4
     )
     network = {"depth": 3, "width": 4}
-    return Recipe("tiny", "a test", network, GaussianNoise((5, 50)), config, str(folder))
+    return Recipe("tiny", "a test", network, GaussianNoise((5, 50)), (config,), str(folder))
+
+
+def with_changes(recipe: Recipe, **changes: Any) -> Recipe:
+    """The recipe with another first stage."""
+    return replace(recipe, stages=(replace(recipe.stages[0], **changes), *recipe.stages[1:]))
 
 
 # ---------------------------------------------------------------------------------------- recipes
@@ -86,7 +92,7 @@ def test_the_seed_decides_the_initial_weights(tiny):
     first = tiny.build().state_dict()
     torch.manual_seed(2)
     again = tiny.build().state_dict()
-    other = replace(tiny, config=replace(tiny.config, seed=1)).build().state_dict()
+    other = with_changes(tiny, seed=1).build().state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["layers.0.weight"], other["layers.0.weight"])
 
@@ -168,14 +174,20 @@ def test_a_run_leaves_weights_card_record_and_checkpoint(tiny, tmp_path):
             "licence": "not known: a folder of the user",
         },
         "seed": 0,
-        "torch": torch.__version__,
-        "precision": "fp32",
         "training_seconds": round(steps[-1].seconds),
         "patches": 16,
         "protocol": runs.PROTOCOL,
     }
     assert expected.items() <= card.items()
-    assert card["config"] == {**asdict(tiny.config), "scales": [1.0]}
+    (stage,) = card["stages"]
+    assert stage["config"] == {**asdict(tiny.stages[0]), "scales": [1.0]}
+    expected = {
+        "torch": torch.__version__,
+        "precision": "fp32",
+        "seconds": card["training_seconds"],
+    }
+    assert expected.items() <= stage.items()
+    assert stage["commit"] == card["commit"] and stage["hardware"] == card["hardware"]
     assert card["hardware"]["device"] == "cpu" and card["hardware"]["cores"] >= 1
     assert list(card["psnr"]) == ["samples"] and list(card["psnr"]["samples"]) == ["15", "25", "50"]
 
@@ -208,20 +220,21 @@ def test_an_interrupted_run_goes_on_and_its_record_has_no_duplicates(tiny, tmp_p
     assert zoo_hash(torn) == zoo_hash(whole)
 
 
-def test_a_second_training_goes_on_from_the_first_and_survives_an_interruption(tiny, tmp_path):
+def test_a_second_stage_goes_on_from_the_first_and_survives_an_interruption(tiny, tmp_path):
     finish = TrainConfig(
         steps=4, batch_size=2, patch_size=16, checkpoint_every=2, frozen_batch_norm=True, seed=1
     )
-    two = replace(tiny, finish=finish)
+    two = replace(tiny, stages=(*tiny.stages, finish))
     whole, torn = tmp_path / "whole.safetensors", tmp_path / "torn.safetensors"
     steps = list(runs.run(two, whole, device="cpu"))
     assert [(step.step, step.steps) for step in steps[-5:]] == [
         (8, 8),
         *((i, 4) for i in range(1, 5)),
     ]
-    assert runs.read_record(tmp_path / "whole-finish.csv") == steps[4:]
+    assert runs.read_record(tmp_path / "whole-2.csv") == steps[4:]
     card = json.loads(whole.with_suffix(".json").read_text("utf-8"))
-    assert card["patches"] == 16 + 8 and card["finish"]["frozen_batch_norm"] is True
+    assert card["patches"] == 16 + 8
+    assert [stage["config"]["frozen_batch_norm"] for stage in card["stages"]] == [False, True]
 
     once = tmp_path / "once.safetensors"
     list(runs.run(tiny, once, device="cpu"))
@@ -234,6 +247,14 @@ def test_a_second_training_goes_on_from_the_first_and_survives_an_interruption(t
     run.close()
     assert [step.step for step in runs.run(two, torn, device="cpu")] == [3, 4]
     assert zoo_hash(torn) == zoo_hash(whole)
+
+    # a recipe that has grown goes on from the file alone
+    for leftover in (*tmp_path.glob("once*.c*"), *tmp_path.glob("torn*")):
+        leftover.unlink()
+    assert [step.step for step in runs.run(two, once, device="cpu")] == [1, 2, 3, 4]
+    assert zoo_hash(once) == zoo_hash(whole)
+    again = json.loads(once.with_suffix(".json").read_text("utf-8"))
+    assert again["stages"][0] == {**card["stages"][0], "seconds": again["stages"][0]["seconds"]}
 
 
 def zoo_hash(path: Path) -> str:
@@ -249,16 +270,37 @@ def test_a_finished_run_is_not_trained_again(tiny, tmp_path):
     assert runs.read_record(out.with_suffix(".csv")) == steps
 
 
-def test_the_result_of_another_run_is_not_overwritten(tiny, tmp_path):
+@pytest.mark.parametrize("card", [None, "", "[]", '{"stages": [{}]}', '{"stages": []}'])
+def test_the_result_of_something_else_is_not_overwritten(card, tiny, tmp_path):
     out = tmp_path / "net.safetensors"
     out.write_bytes(b"precious")
-    message = (
-        f"{out} exists, but its checkpoint {tmp_path / 'net.ckpt'} does not; name another file, or "
-        "delete it to train anew"
-    )
-    with raises(ValueError, message):
+    if card is not None:
+        out.with_suffix(".json").write_text(card)
+    with raises(ValueError, not_from_the_recipe(out)):
         next(runs.run(tiny, out))
     assert out.read_bytes() == b"precious"
+
+
+def not_from_the_recipe(out: Path) -> str:
+    return (
+        f"{out} exists, and its card does not say that it comes from this recipe; name another "
+        "file, or delete it to train anew"
+    )
+
+
+def test_the_result_of_another_recipe_is_not_gone_on_with(tiny, tmp_path):
+    out = tmp_path / "net.safetensors"
+    list(runs.run(tiny, out, device="cpu"))
+    others = [
+        with_changes(tiny, steps=10),
+        replace(tiny, network={"depth": 3, "width": 5}),
+        replace(tiny, degradation=GaussianNoise((5, 60))),
+        replace(tiny, training_set="small"),
+        replace(tiny, stages=()),
+    ]
+    for other in others:
+        with raises(ValueError, not_from_the_recipe(out)):
+            next(runs.run(other, out))
 
 
 def test_other_suffixes_are_refused(tiny, tmp_path):
@@ -282,7 +324,7 @@ def test_without_validation_there_is_none_on_the_way(tiny, tmp_path):
 
 
 def test_divergence_stops_the_run(tiny, tmp_path):
-    wild = replace(tiny, config=replace(tiny.config, optimizer="sgd", lr=1e30, clip_norm=None))
+    wild = with_changes(tiny, optimizer="sgd", lr=1e30, clip_norm=None)
     message = r"^the loss is (nan|inf) at step \d: the training diverged\. .*net\.ckpt was not "
     with pytest.raises(FloatingPointError, match=message):
         list(runs.run(wild, tmp_path / "net.safetensors", device="cpu"))
@@ -300,21 +342,20 @@ def test_no_record_is_an_empty_one(tmp_path):
     assert runs.read_record(tmp_path / "none.csv") == []
 
 
-def test_a_card_of_a_finished_network(tiny, tmp_path):
+def test_a_card_of_several_stages(tiny):
     """As it is made for a network that was trained elsewhere."""
-    record = tmp_path / "record.csv"
-    step = Step(8, 8, 0.01, 0.0, 61.7, 16, 30.0)
-    record.write_text(
-        "step,steps,loss,lr,seconds,patches,val_psnr\n"
-        + ",".join(map(str, asdict(step).values()))
-        + "\n"
-    )
-    card = runs.make_card(
-        tiny, tiny.build(), sets={}, data="Set12", images=12, records=[record], commit="abc"
-    )
-    assert card["training_seconds"] == 62 and card["commit"] == "abc" and card["psnr"] == {}
+    config, net = tiny.stages[0], tiny.build()
+    stages = [
+        runs.stage_card(config, net, seconds=61, commit="abc"),
+        {**runs.stage_card(config, net, seconds=9, commit="def"), "hardware": {"device": "other"}},
+    ]
+    card = runs.make_card(tiny, net, stages, sets={}, data="Set12", images=12)
+    assert (card["training_seconds"], card["patches"], card["psnr"]) == (70, 32, {})
+    assert card["commit"] == "def" and card["hardware"] == {"device": "other"}
     assert card["training_data"] == {"name": "Set12", "images": 12, "licence": "none stated"}
     json.dumps(card)
+    stages.append(runs.stage_card(config, net))
+    assert runs.make_card(tiny, net, stages, sets={})["training_seconds"] is None
 
 
 # --------------------------------------------------------------------------- machine and processes
@@ -365,7 +406,7 @@ from dncnn_lib.engine import TrainConfig
 data, out = sys.argv[1:]
 samples.held_out_images = lambda grey=True: {}
 config = TrainConfig(steps=2, batch_size=4, patch_size=8)
-recipe = recipes.Recipe("two", "", {"depth": 3, "width": 4}, GaussianNoise(25), config, data)
+recipe = recipes.Recipe("two", "", {"depth": 3, "width": 4}, GaussianNoise(25), (config,), data)
 with runs.processes("cpu") as first:
     steps = list(runs.run(recipe, out, device="cpu", validate=False))
     print("first" if first else "other", [step.patches for step in steps])
