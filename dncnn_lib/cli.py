@@ -89,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         return added.add_argument
 
     add = command("denoise", _denoise, "restore a picture, or a folder of them", _DENOISE)
-    add("input", metavar="IN", help="an image file (PNG, JPEG, TIFF, WebP) or a folder of them")
+    add(
+        "input", metavar="IN", help="an image file (PNG, JPEG, TIFF, WebP, BMP) or a folder of them"
+    )
     add("output", metavar="OUT", help="the file or folder to write; a folder is made")
     add("--model", default="dncnn-b", help="a name that info lists, or a file (default: dncnn-b)")
     add(

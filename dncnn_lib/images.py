@@ -24,7 +24,7 @@ from . import _check, _files
 
 Image = TypeVar("Image", np.ndarray, Tensor)
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MAX_PIXELS = 150_000_000
 """The largest image that is read, in pixels: more is taken for a decompression bomb."""
 
@@ -169,7 +169,7 @@ class Picture:
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """The pixels of an image file: (H, W) if grey, else (H, W, 3); float32 in [0, 1].
 
-    PNG, JPEG, TIFF or WebP, 8 or 16 bit, palette included. The EXIF orientation is applied; alpha
+    PNG, JPEG, TIFF, WebP or BMP, 8 or 16 bit, palette included. The EXIF orientation is applied; alpha
     is left out (``read_picture`` keeps it). Errors as in ``read_picture``.
     """
     return read_picture(path).pixels
@@ -243,7 +243,9 @@ def _format(data: bytes) -> str:
         return "TIFF"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
-    raise _Unsupported("does not hold a PNG, JPEG, TIFF or WebP image, whatever its name says")
+    if data.startswith(b"BM"):
+        return "BMP"
+    raise _Unsupported("does not hold a PNG, JPEG, TIFF, WebP or BMP image, whatever its name says")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -332,9 +334,9 @@ def write_image(path: str | os.PathLike, image: np.ndarray, *, bits: int = 8) ->
 def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     """Write a picture in the format of the suffix, with its alpha, bits and colour profile.
 
-    PNG and TIFF are lossless. WebP is too, but has only 8 bits and no grey. JPEG is written at
-    quality 95, with 8 bits and without alpha, which is left out with a warning. Errors as in
-    ``write_image``.
+    PNG and TIFF are lossless. WebP is too, but has only 8 bits and no grey. BMP is, with 8 bits.
+    JPEG is written at quality 95, with 8 bits. BMP and JPEG have no alpha, which is left out with a
+    warning. Errors as in ``write_image``.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -343,8 +345,9 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     if picture.bits not in (8, 16):
         _check.fail("bits", picture.bits, "8 or 16")
     alpha = picture.alpha
-    if alpha is not None and suffix in (".jpg", ".jpeg"):
-        warnings.warn(f"{path}: JPEG has no transparency, so alpha is left out", stacklevel=2)
+    if alpha is not None and suffix in (".jpg", ".jpeg", ".bmp"):
+        kind = "BMP" if suffix == ".bmp" else "JPEG"
+        warnings.warn(f"{path}: {kind} has no transparency, so alpha is left out", stacklevel=2)
         alpha = None
     dtype = np.uint16 if picture.bits == 16 and suffix in (".png", ".tif", ".tiff") else np.uint8
     values = _file_values("pixels", picture.pixels, dtype)

@@ -206,8 +206,11 @@ def test_what_exists_is_overwritten_by_force_only(call, weights):
 @pytest.mark.parametrize(
     "out, message",
     [
-        ("out", "OUT is out, but must end in one of .png, .jpg, .jpeg, .tif, .tiff, .webp"),
-        ("out.gif", "OUT is out.gif, but must end in one of .png, .jpg, .jpeg, .tif, .tiff, .webp"),
+        ("out", "OUT is out, but must end in one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp"),
+        (
+            "out.gif",
+            "OUT is out.gif, but must end in one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp",
+        ),
         ("no/out.png", "the folder of OUT, no, does not exist"),
     ],
 )

@@ -287,6 +287,21 @@ def test_webp_is_lossless_in_colour(tmp_path):
     np.testing.assert_array_equal(picture.alpha, unit(array[..., 3]))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bmp_is_lossless_and_says_what_it_leaves_out(tmp_path, channels):
+    array = unit(values(channels))
+    path = tmp_path / "a.BMP"
+    write_picture(path, Picture(array))
+    np.testing.assert_array_equal(read_picture(path).pixels, array)
+    np.testing.assert_array_equal(np.asarray(PILImage.open(path)), values(channels))
+    message = f"{path}: BMP has no transparency, so alpha is left out"
+    with pytest.warns(UserWarning, match=whole(message)):
+        write_picture(path, Picture(array, np.zeros(array.shape[:2])))
+    picture = read_picture(path)
+    np.testing.assert_array_equal(picture.pixels, array)
+    assert picture.alpha is None
+
+
 def test_jpeg_is_close_and_says_what_it_leaves_out(tmp_path):
     smooth = np.linspace(0, 1, 32 * 32 * 3, dtype=np.float32).reshape(32, 32, 3)
     path = tmp_path / "a.jpg"
@@ -494,8 +509,8 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_what_is_no_image_file_is_refused(tmp_path):
     refuse(tmp_path, b"", r"is empty \(0 bytes\), but must be an image file")
-    message = "does not hold a PNG, JPEG, TIFF or WebP image, whatever its name says"
-    for data in (b"x", b"not an image at all", saved(values(1), "GIF"), saved(values(3), "BMP")):
+    message = "does not hold a PNG, JPEG, TIFF, WebP or BMP image, whatever its name says"
+    for data in (b"x", b"not an image at all", saved(values(1), "GIF"), saved(values(3), "PPM")):
         refuse(tmp_path, data, message)
 
 
@@ -504,6 +519,7 @@ WHOLE_FILES = {
     "png 16": png(50, 40, 16, 2, raw_16(values(3, np.uint16, 40, 50))),
     "jpeg": saved(values(3, np.uint8, 40, 50), "JPEG"),
     "webp": saved(values(3, np.uint8, 40, 50), "WEBP", lossless=True),
+    "bmp": saved(values(3, np.uint8, 40, 50), "BMP"),
     "tiff": saved(values(3, np.uint8, 40, 50), "TIFF"),
     "tiff lzw": saved(values(3, np.uint8, 40, 50), "TIFF", compression="tiff_lzw"),
     "tiff 16": tiff(values(3, np.uint16, 40, 50)),
@@ -601,12 +617,12 @@ def test_a_tiff_of_other_colours_is_refused(tmp_path):
         (
             "a.gif",
             Picture(np.zeros((2, 2))),
-            "path's suffix is '.gif', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp",
+            "path's suffix is '.gif', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp",
         ),
         (
             "a",
             Picture(np.zeros((2, 2))),
-            "path's suffix is '', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp",
+            "path's suffix is '', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp",
         ),
         ("a.png", Picture(np.zeros((2, 2)), bits=12), "bits is 12, but must be 8 or 16"),
         (
