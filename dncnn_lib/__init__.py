@@ -9,6 +9,7 @@ The parts, in the order in which they build on one another:
 - ``patches``   clean training patches
 - ``samples``   the pictures that ship with the project; ``datasets``: the standard sets
 - ``engine``    ``train``, ``denoise``, ``evaluate``
+- ``protocols`` how the papers measure: denoising, super-resolution, JPEG deblocking
 - ``zoo``       pretrained weights; ``recipes``: how they are trained; ``runs``: doing it
 - ``plots``, ``widgets`` (imported on their own), and the command line ``python -m dncnn_lib``
 """

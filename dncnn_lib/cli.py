@@ -10,6 +10,7 @@ import argparse
 import io
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -127,8 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         default=["samples"],
         help="registered sets or folders (default: samples)",
     )
-    sigmas = [15.0, 25.0, 50.0]
-    add("--sigma", nargs="+", type=float, default=sigmas, help="noise levels (default: 15 25 50)")
+    add("--sigma", nargs="+", type=float, help="noise levels (15 25 50 if nothing else is asked)")
+    add("--scale", nargs="+", type=int, help="super-resolution by these scales")
+    add("--quality", nargs="+", type=int, help="deblocking of JPEG of these qualities")
     add("--csv", metavar="FILE", help="write the table to a file too, with all digits")
     add("--per-image", action="store_true", help="a row for every image, not only the means")
 
@@ -173,19 +175,18 @@ examples:
   torchrun --nproc-per-node 2 -m dncnn_lib train dncnn-b"""
 
 _EVALUATE = """\
-Add Gaussian noise (standard deviation --sigma on the 0–255 scale) to clean images, restore
-them, and measure both against the clean ones. For grey models colour images are converted
-to grey. Standard sets are looked for in $DNCNN_DATA and in the cache, and downloaded if
-they are not there.
+Degrade clean images, restore them, and measure both against the clean ones: Gaussian noise
+(--sigma, the standard deviation on the 0–255 scale), super-resolution (--scale) and JPEG
+deblocking (--quality), each by the protocol of the paper, which is printed below the
+table. For grey models colour images are converted to grey, or for the last two tasks to
+luma. Standard sets are looked for in $DNCNN_DATA and in the cache, and downloaded if they
+are not there.
 
 examples:
   $ evaluate
   $ evaluate --set Set12 BSD68 --sigma 25
+  $ evaluate --set Set5 --scale 2 3 4
   $ evaluate --model dncnn-b runs/mine.safetensors --per-image --csv table.csv"""
-
-_EVALUATED = """\
-PSNR in dB. Noise is drawn on the CPU with the seed 0 + the number of the image, from 0. The noisy
-image is neither clipped nor rounded, the restored one is clipped to [0, 1] and not rounded."""
 
 _TIMED = """
 As usual: eager, fp32, contiguous memory, batch norm not folded, in a process of its own."""
@@ -360,42 +361,55 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from .protocols import PROTOCOLS
     from .runs import image_set
     from .zoo import load_pretrained
 
+    asked = {
+        "gaussian": options.sigma,
+        "super-resolution": options.scale,
+        "deblocking": options.quality,
+    }
+    asked = {task: levels for task, levels in asked.items() if levels}
+    asked = asked or {"gaussian": [15.0, 25.0, 50.0]}
     rows = []
     for name in options.model:
         model = load_pretrained(name)
         for set_name in options.set:
-            images = image_set(set_name, grey=model.channels == 1, progress=sys.stderr.isatty())
-            for sigma in options.sigma:
-                scores = _scores(model, images, sigma, f"{set_name}, sigma {sigma:g}")
-                for image, values in scores.items():
-                    rows.append([name, set_name, f"{sigma:g}", image, *values])
+            for task, levels in asked.items():
+                grey = task == "gaussian" and model.channels == 1
+                images = image_set(set_name, grey=grey, progress=sys.stderr.isatty())
+                for level in levels:
+                    found = _scores(model, images, task, level, set_name)
+                    for image, values in found.items():
+                        rows.append([name, set_name, task, f"{level:g}", image, *values])
     if not options.per_image:
-        rows = [row for row in rows if row[3] == "mean"]
-    header = ["model", "set", "sigma", "image", "noisy PSNR", "PSNR", "noisy SSIM", "SSIM"]
+        rows = [row for row in rows if row[4] == "mean"]
+    header = ["model", "set", "task", "level", "image", "degraded PSNR", "PSNR"]
+    header += ["degraded SSIM", "SSIM"]
     if options.csv:
         _write_csv(options.csv, header, rows)
-    formats = ["{}"] * 4 + ["{:.2f}"] * 2 + ["{:.4f}"] * 2
-    print(_table(header, [[f.format(v) for f, v in zip(formats, row)] for row in rows], texts=4))
-    print(_EVALUATED)
+    formats = ["{}"] * 5 + ["{:.2f}"] * 2 + ["{:.4f}"] * 2
+    print(_table(header, [[f.format(v) for f, v in zip(formats, row)] for row in rows], texts=5))
+    print("\nPSNR in dB. The protocol:")
+    for task in asked:
+        print(textwrap.fill(f"{task}: {PROTOCOLS[task]}.", 100, subsequent_indent="  "))
     return 0
 
 
 def _scores(
-    model: nn.Module, images: dict[str, Any], sigma: float, task: str
+    model: nn.Module, images: dict[str, Any], task: str, level: float, set_name: str
 ) -> dict[str, list[float]]:
-    """Noisy PSNR, PSNR, noisy SSIM, SSIM of each image and, last, of their mean."""
-    from .degrade import GaussianNoise
-    from .engine import evaluate
+    """Degraded PSNR, PSNR, degraded SSIM, SSIM of each image and, last, of their mean."""
+    from .protocols import score_image
 
-    noise, scores = GaussianNoise(sigma), {}
-    for number, (name, image) in enumerate(_bar(images.items(), task, "image", leave=False)):
-        (score,) = evaluate(model, [image], noise, seed=number)  # as for the whole list at seed 0
-        scores[name] = [score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim]
-    columns = zip(*scores.values())
-    return {**scores, "mean": [sum(column) / len(scores) for column in columns]}
+    found = {}
+    title = f"{set_name}, {task} {level:g}"
+    for number, (name, image) in enumerate(_bar(images.items(), title, "image", leave=False)):
+        score = score_image(model, image, task, level, seed=number)
+        found[name] = [score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim]
+    columns = zip(*found.values())
+    return {**found, "mean": [sum(column) / len(found) for column in columns]}
 
 
 def _write_csv(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

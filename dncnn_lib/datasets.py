@@ -115,6 +115,22 @@ def training_images(
     return [_read(path, grey) for path in _locate(files, download, progress)]
 
 
+def colour_bsd68(*, download: bool = True, progress: bool = False) -> dict[str, np.ndarray]:
+    """The photographs of BSDS500 that BSD68 was made from, in colour, (H, W, 3): CBSD68.
+
+    The names are those in BSD68. The rest as in ``dataset_paths``.
+    """
+    places = {
+        (file.set, Path(file.name).stem): file
+        for split in ("train", "val", "test")
+        for file in dataset_files(f"BSDS500/{split}")
+    }
+    rows = _table("bsd68_to_bsds_id.csv")
+    files = [places[f"BSDS500/{row['split']}", row["bsds_id"]] for row in rows]
+    paths = _locate(files, download, progress)
+    return {row["bsd68"]: _read(path, grey=False) for row, path in zip(rows, paths)}
+
+
 def cache_folder() -> Path:
     """The folder that sets are downloaded to: ``dncnn_lib`` in the user's cache."""
     import pooch

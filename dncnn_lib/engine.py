@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from . import _check, _files, _memory
 from .degrade import Degradation
 from .images import as_batch
-from .metrics import psnr, ssim
+from .metrics import psnr, shave, ssim
 from .patches import PatchSampler
 
 PRECISIONS = ("fp32", "bf16", "auto")
@@ -527,6 +527,31 @@ class Score:
     seconds: float
 
 
+def score(
+    model: nn.Module,
+    degraded: Image,
+    clean: Image,
+    *,
+    border: int = 0,
+    precision: str = "fp32",
+) -> Score:
+    """Restore one image, clip the result to [0, 1], not rounded, and compare it with the clean one.
+
+    degraded, clean: arrays (H, W) or (H, W, 3), or tensors (1, C, H, W), floating point. border:
+    pixels on each side that are not compared. precision: as in ``denoise``.
+    """
+    start = time.perf_counter()
+    restored = denoise(degraded, model, precision=precision).clip(0, 1)
+    seconds = time.perf_counter() - start
+    clean = shave(clean, border)
+    values = [
+        float(metric(shave(candidate, border), clean, data_range=1.0))
+        for candidate in (restored, degraded)
+        for metric in (psnr, ssim)
+    ]
+    return Score(*values, seconds=seconds)
+
+
 def evaluate(
     model: nn.Module,
     images: Sequence[np.ndarray],
@@ -546,13 +571,5 @@ def evaluate(
         clean, _ = as_batch(image, name=f"images[{index}]")
         generator = torch.Generator().manual_seed(_check.integer("seed", seed) + index)
         noisy = degradation(clean, generator)
-        start = time.perf_counter()
-        restored = denoise(noisy, model, precision=precision).clamp(0, 1)
-        seconds = time.perf_counter() - start
-        values = [
-            float(metric(candidate, clean, data_range=1.0)[0])
-            for candidate in (restored, noisy)
-            for metric in (psnr, ssim)
-        ]
-        scores.append(Score(*values, seconds=seconds))
+        scores.append(score(model, noisy, clean, precision=precision))
     return scores

@@ -169,8 +169,8 @@ class Picture:
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """The pixels of an image file: (H, W) if grey, else (H, W, 3); float32 in [0, 1].
 
-    PNG, JPEG, TIFF, WebP or BMP, 8 or 16 bit, palette included. The EXIF orientation is applied; alpha
-    is left out (``read_picture`` keeps it). Errors as in ``read_picture``.
+    PNG, JPEG, TIFF, WebP or BMP, 8 or 16 bit, palette included. The EXIF orientation is applied;
+    alpha is left out (``read_picture`` keeps it). Errors as in ``read_picture``.
     """
     return read_picture(path).pixels
 

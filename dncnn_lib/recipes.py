@@ -20,7 +20,8 @@ class Recipe:
     name: of the model; about: one line for people; network: arguments of ``DnCNN``; degradation:
     what is undone; stages: how long and how, one training after another, each from the result of
     the one before; training_set: as in ``runs.image_set``; colour: train on colour images;
-    validation: a registered set and the noise level for the PSNR on the way.
+    validation: a registered set and the noise level for the PSNR on the way; tasks: what the
+    finished network is measured on.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Recipe:
     training_set: str = "bsd432"
     colour: bool = False
     validation: tuple[str, float] = ("Set12", 25.0)
+    tasks: tuple[str, ...] = ("gaussian",)
 
     def build(self) -> DnCNN:
         """The network with its initial weights, which the first stage's seed decides."""

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,19 +20,12 @@ import torch.distributed
 from torch import nn
 
 from . import _check, _files, datasets, samples, zoo
-from .degrade import GaussianNoise
-from .engine import Step, TrainConfig, evaluate, train, uses_bf16
+from .engine import Step, TrainConfig, train, uses_bf16
 from .environment import processor_name, usable_cores
 from .images import SUFFIXES, read_image, to_grey
 from .model import DnCNN
+from .protocols import PROTOCOLS, TASKS, scores
 from .recipes import Recipe
-
-PROTOCOL = (
-    "Gaussian noise of standard deviation sigma on the 0-255 scale, drawn on the CPU with the seed "
-    "0 + the number of the image in its set, from 0; the noisy image is neither clipped nor "
-    "rounded, the restored one is clipped to [0, 1] and not rounded; mean over the images"
-)
-SIGMAS = (15, 25, 50)
 
 Images = dict[str, np.ndarray]
 
@@ -58,6 +51,11 @@ def image_set(
     if name == "bsd432":
         images = datasets.training_images(grey=grey, download=download, progress=progress)
         return _numbered(images)
+    if name == "CBSD68" and datasets.dataset_presence(name)[0] < 68:
+        try:
+            return datasets.colour_bsd68(download=False)
+        except FileNotFoundError:
+            pass
     if name in datasets.dataset_names():
         return datasets.load_dataset(name, grey=grey, download=download, progress=progress)
     if Path(name).is_dir():
@@ -98,35 +96,44 @@ def _licence(name: str) -> str:
 # ------------------------------------------------------------------------------------- measurement
 
 
-def measured_sets(channels: int) -> dict[str, Images]:
+def measured_sets(task: str, channels: int) -> dict[str, Images]:
     """The images that a finished network is measured on, by set; nothing is downloaded.
 
-    The held-out samples and, where they are on this machine, Set12 and BSD68 for grey networks,
-    CBSD68, Kodak24 and McMaster for colour ones.
+    The held-out samples and, where they are on this machine, the standard sets of the task.
     """
-    names = ("Set12", "BSD68") if channels == 1 else ("CBSD68", "Kodak24", "McMaster")
     sets = {}
-    for name in (*names, "samples"):
+    for name in (*_SETS[task, channels], "samples"):
         try:
-            sets[name] = image_set(name, grey=channels == 1, download=False)
+            sets[name] = image_set(name, grey=task == "gaussian" and channels == 1, download=False)
         except FileNotFoundError:
             continue
     return sets
 
 
+_SETS = {
+    ("gaussian", 1): ("Set12", "BSD68"),
+    ("gaussian", 3): ("CBSD68", "Kodak24", "McMaster"),
+    ("super-resolution", 1): ("Set5", "Set14", "Urban100"),
+    ("deblocking", 1): ("classic5", "LIVE1"),
+}
+
+
 def measure(
-    net: DnCNN, sets: Mapping[str, Images], sigmas: Sequence[float] = SIGMAS
+    net: DnCNN, sets: Mapping[str, Images], task: str = "gaussian", levels: Sequence[float] = ()
 ) -> dict[str, dict[str, float]]:
-    """Mean PSNR in dB for each set and noise level, by ``PROTOCOL``: {"Set12": {"25": 30.1}}."""
+    """Mean PSNR in dB for each set and level, as ``protocols`` says: {"Set12": {"25": 30.1}}.
+
+    levels: those of the paper unless told otherwise.
+    """
+    levels = levels or TASKS[task].levels
     return {
-        name: {f"{sigma:g}": _mean_psnr(net, list(images.values()), sigma) for sigma in sigmas}
+        name: {f"{level:g}": _mean_psnr(net, images, task, level) for level in levels}
         for name, images in sets.items()
     }
 
 
-def _mean_psnr(net: DnCNN, images: Sequence[np.ndarray], sigma: float) -> float:
-    scores = evaluate(net, images, GaussianNoise(sigma), seed=0)
-    return round(float(np.mean([score.psnr for score in scores])), 3)
+def _mean_psnr(net: DnCNN, images: Images, task: str, level: float) -> float:
+    return round(float(np.mean([score.psnr for score in scores(net, images, task, level)])), 3)
 
 
 # ---------------------------------------------------------------------------------------- training
@@ -172,10 +179,7 @@ def run(
     images = image_set(data, grey=not recipe.colour, progress=progress and first)
     net = zoo.load_pretrained(out) if stages else recipe.build()
     net.to(torch_device(device))
-    sets = measured_sets(net.channels) if first else {}
-    name, sigma = recipe.validation
-    watched = list(sets.get(name, sets.get("samples", {})).values())
-    validation = (lambda net: _mean_psnr(net, watched, sigma)) if validate and first else None
+    validation = _validation(recipe, net.channels) if validate and first else None
     for number, config in enumerate(recipe.stages[len(stages) :], start=len(stages) + 1):
         suffix = f"-{number}" if number > 1 else ""
         state = checkpoint.with_stem(checkpoint.stem + suffix)
@@ -197,8 +201,18 @@ def run(
             yield step
         stages.append(stage_card(config, net, seconds=_seconds(record), commit=commit))
     if first:
-        card = make_card(recipe, net, stages, sets=sets, data=data, images=len(images))
+        psnr = {
+            task: measure(net, measured_sets(task, net.channels), task) for task in recipe.tasks
+        }
+        card = make_card(recipe, net, stages, psnr, data=data, images=len(images))
         zoo.save_pretrained(net, out, card)
+
+
+def _validation(recipe: Recipe, channels: int) -> Callable[[DnCNN], float]:
+    name, sigma = recipe.validation
+    sets = measured_sets("gaussian", channels)
+    watched = sets.get(name, sets["samples"])
+    return lambda net: _mean_psnr(net, watched, "gaussian", sigma)
 
 
 def _stages_in(out: Path, recipe: Recipe, data: str) -> list[dict[str, Any]]:
@@ -257,16 +271,16 @@ def make_card(
     recipe: Recipe,
     net: DnCNN,
     stages: Sequence[dict[str, Any]],
+    psnr: Mapping[str, dict[str, dict[str, float]]],
     *,
-    sets: Mapping[str, Images] | None = None,
     data: str | None = None,
     images: int | None = None,
 ) -> dict[str, Any]:
     """All that is to be known about a finished network, for ``zoo.save_pretrained``.
 
-    It is measured here, on ``sets`` (``measured_sets`` unless told otherwise). stages: the
-    ``stage_card`` of each; commit and hardware of the last are those of the whole. data, images:
-    the training set, if it is not the recipe's, and how many images it had.
+    stages: the ``stage_card`` of each; commit and hardware of the last are those of the whole.
+    psnr: of each task, what ``measure`` found. data, images: the training set, if it is not the
+    recipe's, and how many images it had.
     """
     data = data or recipe.training_set
     seconds = [stage["seconds"] for stage in stages]
@@ -281,8 +295,12 @@ def make_card(
         "hardware": stages[-1]["hardware"],
         "training_seconds": None if None in seconds else sum(seconds),
         "patches": sum(s["config"]["steps"] * s["config"]["batch_size"] for s in stages),
-        "psnr": measure(net, measured_sets(net.channels) if sets is None else sets),
-        "protocol": PROTOCOL,
+        "psnr": psnr["gaussian"],
+        "protocol": PROTOCOLS["gaussian"],
+        **{
+            task: {"psnr": psnr[task], "protocol": PROTOCOLS[task]}
+            for task in psnr.keys() - {"gaussian"}
+        },
         "stages": list(stages),
     }
 

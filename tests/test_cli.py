@@ -16,7 +16,19 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from dncnn_lib import _files, benchmark, cli, datasets, engine, images, recipes, runs, samples, zoo
+from dncnn_lib import (
+    _files,
+    benchmark,
+    cli,
+    datasets,
+    engine,
+    images,
+    protocols,
+    recipes,
+    runs,
+    samples,
+    zoo,
+)
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import TrainConfig
 from dncnn_lib.model import DnCNN
@@ -486,8 +498,8 @@ def test_the_table_is_what_evaluate_measures(call, weights, album):
     code, out, err = call(*words, "--csv", "table.csv")
     assert (code, err) == (0, [])
     clean = list(runs.image_set("album").values())
-    header, first, second, *protocol = out.splitlines()
-    names = "model set sigma image noisy PSNR PSNR noisy SSIM SSIM"
+    header, first, second, _, *protocol = out.splitlines()
+    names = "model set task level image degraded PSNR PSNR degraded SSIM SSIM"
     assert header.split() == names.split()
     for line, sigma in ((first, 15), (second, 25.5)):
         scores = engine.evaluate(zoo.load_pretrained(weights), clean, GaussianNoise(sigma), seed=0)
@@ -497,12 +509,12 @@ def test_the_table_is_what_evaluate_measures(call, weights, album):
                 ("noisy_psnr", "psnr", "noisy_ssim", "ssim"), (".2f", ".2f", ".4f", ".4f")
             )
         ]
-        assert line.split() == [weights, "album", f"{sigma:g}", "mean", *values]
-    assert "seed 0" in protocol[0]
+        assert line.split() == [weights, "album", "gaussian", f"{sigma:g}", "mean", *values]
+    assert "seed 0" in " ".join(protocol)
     with open("table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["image"] for row in rows] == ["mean", "mean"]
-    assert f"{float(rows[0]['PSNR']):.2f}" == first.split()[5]
+    assert f"{float(rows[0]['PSNR']):.2f}" == first.split()[6]
 
 
 def test_a_row_for_every_image(call, weights, album):
@@ -511,11 +523,34 @@ def test_a_row_for_every_image(call, weights, album):
     words = ("--model", weights, weights, "--set", "album", "--sigma", "25", "--per-image")
     code, out, _ = call("evaluate", *words)
     rows = [line.split() for line in out.splitlines()[1:7]]
-    assert code == 0 and [row[3] for row in rows] == ["B.JPG", "a.png", "mean"] * 2
+    assert code == 0 and [row[4] for row in rows] == ["B.JPG", "a.png", "mean"] * 2
     assert rows[:3] == rows[3:]
-    for column in (4, 5):
+    for column in (5, 6):
         mean = (float(rows[0][column]) + float(rows[1][column])) / 2
         assert float(rows[2][column]) == pytest.approx(mean, abs=0.011)
+
+
+def test_the_three_tasks(call, weights, album):
+    Path("one").mkdir()
+    images.write_image("one/a.png", np.random.default_rng(0).random((31, 34, 3), np.float32))
+    words = ("evaluate", "--model", weights, "--set", "one", "--csv", "t.csv")
+    code, out, err = call(*words, "--sigma", "25", "--scale", "2", "3", "--quality", "10")
+    assert (code, err) == (0, [])
+    with open("t.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = ["gaussian 25", "super-resolution 2", "super-resolution 3", "deblocking 10"]
+    assert [f"{row['task']} {row['level']}" for row in rows] == expected
+    clean = images.read_image("one/a.png")
+    score = protocols.score_image(zoo.load_pretrained(weights), clean, "super-resolution", 3)
+    assert (
+        float(rows[2]["PSNR"]) == score.psnr and float(rows[2]["degraded SSIM"]) == score.noisy_ssim
+    )
+    for task in ("gaussian", "super-resolution", "deblocking"):
+        assert f"\n{task}: " in out
+    code, _, err = call(*words, "--scale", "1")
+    assert (code, err) == (1, ["error: scale is 1, but must be an integer of at least 2"])
+    code, _, err = call(*words, "--quality", "0")
+    assert (code, err) == (1, ["error: quality is 0.0, but must be at least 1"])
 
 
 @pytest.mark.filterwarnings("default")

@@ -617,7 +617,8 @@ def test_a_tiff_of_other_colours_is_refused(tmp_path):
         (
             "a.gif",
             Picture(np.zeros((2, 2))),
-            "path's suffix is '.gif', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp",
+            "path's suffix is '.gif', but must be one of .png, .jpg, .jpeg, .tif, .tiff, "
+            ".webp, .bmp",
         ),
         (
             "a",

@@ -16,7 +16,7 @@ LAYERS = [
     {"_check", "_files", "_memory", "_paths"},
     {"images", "degrade", "model", "metrics", "patches"},
     {"datasets", "engine", "samples", "zoo"},
-    {"plots", "environment"},
+    {"plots", "environment", "protocols"},
     {"recipes", "benchmark", "widgets"},
     {"runs"},
     {"cli"},
