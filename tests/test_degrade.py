@@ -18,6 +18,7 @@ from dncnn_lib.degrade import (
     RandomChoice,
     SaltAndPepperNoise,
     add_gaussian_noise,
+    grey_jpeg,
     resize,
 )
 
@@ -460,6 +461,25 @@ def test_jpeg_at_quality_100_is_nearly_lossless(channels, tolerance):
     assert worse.mean() > 2 * error.mean()
 
 
+@pytest.mark.parametrize("size", [(33, 50), (40, 40), (7, 3)])
+def test_jpeg_by_tensors_is_libjpegs(size):
+    """All qualities in one batch."""
+    clean = picture(*size, 1, batch=1)
+    quality = torch.arange(1, 101)
+    ours = grey_jpeg(clean.expand(100, -1, -1, -1), quality.float())
+    theirs = torch.stack([pillow_jpeg(clean[0], int(q)) for q in quality])
+
+    def rms(difference: torch.Tensor) -> torch.Tensor:
+        return (255 * difference).square().mean((1, 2, 3)).sqrt()
+
+    assert rms(ours - theirs).mean() < 0.2
+    rounded = (clean * 255).round() / 255
+    assert float(rms(ours - rounded).mean()) == pytest.approx(
+        float(rms(theirs - rounded).mean()), rel=0.01
+    )
+    assert ours.shape == theirs.shape and ours.dtype == clean.dtype
+
+
 def test_jpeg_clips_what_lies_outside_the_range():
     clean = (
         torch.tensor([-3.0, 5.0]).reshape(1, 1, 1, 2).repeat_interleave(8, 3).expand(1, 1, 8, 16)
@@ -498,6 +518,19 @@ def test_random_choice_draws_each_with_equal_probability_for_each_image():
     drawn = choice(torch.zeros(600, 1, 1, 1), seeded()).flatten().long()
     counts = torch.bincount(drawn, minlength=3)
     assert (abs(counts - 200) < 5 * np.sqrt(600 * 2 / 9)).all()
+
+
+def test_random_choice_deals_equal_shares_and_a_single_image_can_get_any():
+    choice = RandomChoice(*(lambda clean, g, k=k: clean + k for k in range(3)))
+    generator = seeded()
+    orders = set()
+    for _ in range(20):
+        drawn = choice(torch.zeros(6, 1, 1, 1), generator).flatten().long()
+        assert torch.bincount(drawn, minlength=3).tolist() == [2, 2, 2]
+        orders.add(tuple(drawn.tolist()))
+    assert len(orders) > 10
+    alone = [int(choice(torch.zeros(1, 1, 1, 1), generator)) for _ in range(60)]
+    assert min(map(alone.count, range(3))) > 5
 
 
 def test_random_choice_mixes_parameters_that_are_drawn_for_each_image():
