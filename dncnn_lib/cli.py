@@ -107,9 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("train", _train, "train a network by its recipe, or go on with it", _TRAIN)
     add("recipe", metavar="RECIPE", help="a name that info lists, such as dncnn-b")
-    add(
-        "--steps", type=int, metavar="N", help="one stage of so many steps, not the recipe's stages"
-    )
+    add("--effort", default="cpu", help="cpu: some hours of two cores; paper: for a GPU")
+    add("--steps", type=int, metavar="N", help="one stage of so many steps, not the recipe's")
     add("--out", metavar="FILE", help="the weights (default: runs/RECIPE.safetensors)")
     add("--data", metavar="SET", help="a set or a folder of images, in place of the recipe's")
     devices = ("auto", "cpu", "cuda")
@@ -133,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quality", nargs="+", type=int, help="deblocking of JPEG of these qualities")
     add("--csv", metavar="FILE", help="write the table to a file too, with all digits")
     add("--per-image", action="store_true", help="a row for every image, not only the means")
+    add("--paper", action="store_true", help="the paper's tables, with its numbers beside ours")
 
     command("info", _info, "this machine, the models, the recipes, the image sets", _INFO)
 
@@ -171,6 +171,7 @@ without BSD68, downloaded once, 32 MB); a set that info lists; or a folder.
 
 examples:
   $ train dncnn-b
+  $ train dncnn-3 --effort paper
   $ train dncnn-b --data small --steps 500 --out runs/mine.safetensors
   torchrun --nproc-per-node 2 -m dncnn_lib train dncnn-b"""
 
@@ -182,8 +183,14 @@ table. For grey models colour images are converted to grey, or for the last two 
 luma. Standard sets are looked for in $DNCNN_DATA and in the cache, and downloaded if they
 are not there.
 
+With --paper the tasks, levels and sets are those that the paper has for each model, as far
+as the sets are on this machine, and the table has the paper's numbers beside ours and, for
+Gaussian noise, those of the weights that its authors published. With --csv the rows of the
+models that were measured replace those in the file, and others stay.
+
 examples:
   $ evaluate
+  $ evaluate --paper --model dncnn-b
   $ evaluate --set Set12 BSD68 --sigma 25
   $ evaluate --set Set5 --scale 2 3 4
   $ evaluate --model dncnn-b runs/mine.safetensors --per-image --csv table.csv"""
@@ -301,7 +308,7 @@ def _train(options: argparse.Namespace) -> int:
 
     from . import recipes, runs
 
-    recipe = recipes.recipe(options.recipe)
+    recipe = recipes.recipe(options.recipe, options.effort)
     stages = recipe.stages
     if options.steps is not None:
         stages = (replace(stages[0], steps=options.steps),)
@@ -361,6 +368,41 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    return _paper(options) if options.paper else _measure(options)
+
+
+def _paper(options: argparse.Namespace) -> int:
+    from . import tables
+    from .zoo import load_pretrained
+
+    entries = []
+    for name in options.model:
+        tables.paper_name(name)
+    for name in options.model:
+        measured = tables.measure_table(name, load_pretrained(name))
+        entries += _bar(measured, name, "image", leave=False)
+    if options.csv:
+        kept = tables.read_table(options.csv) if Path(options.csv).exists() else []
+        kept = [entry for entry in kept if entry.model not in options.model]
+        tables.write_table([*kept, *entries], options.csv)
+    header = ["model", "task", "set", "level", "image", "PSNR", "paper", "authors' weights"]
+    rows = []
+    for entry in entries:
+        if entry.image != tables.MEAN and not options.per_image:
+            continue
+        row = [entry.model, entry.task, entry.set, str(entry.level), entry.image]
+        row.append(f"{entry.psnr:.2f}")
+        paper = tables.paper_name(entry.model)
+        for method in (paper, f"{paper} (authors' weights)"):
+            found = tables.published(method, *row[1:3], entry.level, entry.image)
+            row.append(f"{found.psnr:.2f}" if found else "-")
+        rows.append(row)
+    print(_table(header, rows, texts=5))
+    print("\nPSNR in dB. SSIM is in the file that --csv writes.")
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> int:
     from .protocols import PROTOCOLS
     from .runs import image_set
     from .zoo import load_pretrained

@@ -121,12 +121,12 @@ def colour_bsd68(*, download: bool = True, progress: bool = False) -> dict[str, 
     The names are those in BSD68. The rest as in ``dataset_paths``.
     """
     places = {
-        (file.set, Path(file.name).stem): file
+        (split, Path(file.name).stem): file
         for split in ("train", "val", "test")
         for file in dataset_files(f"BSDS500/{split}")
     }
     rows = _table("bsd68_to_bsds_id.csv")
-    files = [places[f"BSDS500/{row['split']}", row["bsds_id"]] for row in rows]
+    files = [places[row["split"], row["bsds_id"]] for row in rows]
     paths = _locate(files, download, progress)
     return {row["bsd68"]: _read(path, grey=False) for row, path in zip(rows, paths)}
 

@@ -27,6 +27,7 @@ from dncnn_lib import (
     recipes,
     runs,
     samples,
+    tables,
     zoo,
 )
 from dncnn_lib.degrade import GaussianNoise
@@ -551,6 +552,33 @@ def test_the_three_tasks(call, weights, album):
     assert (code, err) == (1, ["error: scale is 1, but must be an integer of at least 2"])
     code, _, err = call(*words, "--quality", "0")
     assert (code, err) == (1, ["error: quality is 0.0, but must be at least 1"])
+
+
+def test_the_papers_tables(call, weights, monkeypatch):
+    image = np.random.default_rng(0).random((20, 24), np.float32)
+    monkeypatch.setattr(tables, "measured_sets", lambda *_: {"BSD68": {"a": image, "b": image}})
+    monkeypatch.setattr(
+        zoo, "load_pretrained", lambda name, load=zoo.load_pretrained: load(weights)
+    )
+    words = ("evaluate", "--paper", "--csv", "t.csv", "--model")
+    assert call(*words, "dncnn-s-25")[0] == 0
+    code, out, err = call(*words, "dncnn-b")
+    assert (code, err) == (0, [])
+    rows = [line.split() for line in out.splitlines()[1:4]]
+    assert [row[:5] for row in rows] == [
+        ["dncnn-b", "gaussian", "BSD68", sigma, "mean"] for sigma in ("15", "25", "50")
+    ]
+    assert [row[6:] for row in rows] == [["31.61", "31.62"], ["29.16", "29.16"], ["26.23", "26.22"]]
+    entries = tables.read_table("t.csv")
+    assert [(e.model, e.image) for e in entries[:4]] == [
+        *(("dncnn-s-25", image) for image in ("a", "b", "mean")),
+        ("dncnn-b", "a"),
+    ]
+    assert f"{entries[5].psnr:.2f}" == rows[0][5]
+    assert call(*words, "dncnn-b")[0] == 0  # replaces its own rows, and leaves the others
+    assert tables.read_table("t.csv") == entries
+    code, _, err = call(*words, weights)
+    assert code == 1 and err[0].startswith(f"error: model is '{weights}', but must be one of ")
 
 
 @pytest.mark.filterwarnings("default")

@@ -265,6 +265,28 @@ def test_every_registered_file_is_fully_described(name):
     assert len(datasets.dataset_licence(name)) > 3
 
 
+def test_the_colour_photographs_of_bsd68(toy, site, tmp_path, monkeypatch):
+    """Toy files stand for BSDS500; names and order are those of BSD68."""
+    places = {"BSDS500/train": (), "BSDS500/val": toy, "BSDS500/test": ()}
+    monkeypatch.setattr(datasets, "dataset_files", places.get)
+    stem = Path(toy[0].name).stem
+    table = [{"bsd68": "test001.png", "bsds_id": stem, "split": "val"}]
+    monkeypatch.setattr(datasets, "_table", lambda name: table)
+    images = datasets.colour_bsd68()
+    assert list(images) == ["test001.png"] and images["test001.png"].ndim == 3
+
+
+def test_bsd68_and_the_training_images_make_up_bsds500():
+    ours = {(r["split"], r["bsds_id"]) for r in datasets._table("bsd68_to_bsds_id.csv")}
+    rest = {(r["split"], r["bsds_id"]) for r in datasets._table("cbsd432_ids.csv")}
+    whole = {
+        (split, Path(file.name).stem)
+        for split in ("train", "val", "test")
+        for file in datasets.dataset_files(f"BSDS500/{split}")
+    }
+    assert (len(ours), len(rest)) == (68, 432) and not ours & rest and ours | rest == whole
+
+
 def test_no_training_image_is_a_test_image(tmp_path, monkeypatch):
     asked: list[DatasetFile] = []
     monkeypatch.setattr(datasets, "_locate", lambda files, *_: asked.extend(files) or [])

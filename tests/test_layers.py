@@ -19,6 +19,7 @@ LAYERS = [
     {"plots", "environment", "protocols"},
     {"recipes", "benchmark", "widgets"},
     {"runs"},
+    {"tables"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -1,0 +1,151 @@
+"""The tables of quality: our networks measured as the paper's were, and what others published.
+
+``data/tables/quality.csv`` holds our measurements, ``data/published/quality.csv`` the numbers of
+the literature, each with its source; both have a row for a task, set, level and image.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _check, _files
+from ._paths import DATA
+from .model import DnCNN
+from .protocols import TASKS, score_image
+from .runs import measured_sets
+
+MEAN = "mean"
+TABLES = DATA / "tables" / "quality.csv"
+PUBLISHED = DATA / "published" / "quality.csv"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measurement: PSNR in dB and SSIM of an image of a set, or of their mean, before and after
+    a model restored it."""
+
+    model: str
+    task: str
+    set: str
+    level: int
+    image: str
+    degraded_psnr: float
+    psnr: float
+    degraded_ssim: float
+    ssim: float
+
+
+class Quality(NamedTuple):
+    """PSNR in dB, SSIM where it was given, and where the numbers come from."""
+
+    psnr: float
+    ssim: float | None
+    source: str
+
+
+# Our models by the paper's names, and the tables that the paper has of them.
+_LEVELS = {task.name: task.levels for task in TASKS.values()}
+_PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
+    "dncnn-s-15": ("DnCNN-S", {"gaussian": (15,)}),
+    "dncnn-s-25": ("DnCNN-S", {"gaussian": (25,)}),
+    "dncnn-s-50": ("DnCNN-S", {"gaussian": (50,)}),
+    "dncnn-b": ("DnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    "dncnn-3": ("DnCNN-3", _LEVELS),
+    "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+}
+
+
+def paper_name(model: str) -> str:
+    """The paper's name of one of our models. Raises ``ValueError`` for others."""
+    _check.one_of("model", model, tuple(_PAPER))
+    return _PAPER[model][0]
+
+
+def measure_table(name: str, model: DnCNN) -> Iterator[Entry]:
+    """Measure a model as the paper does: an ``Entry`` for each image, then that of their mean.
+
+    name: the model's, which decides the tasks and levels. The sets are those on this machine and
+    the held-out samples. Errors as in ``paper_name``.
+    """
+    paper_name(name)
+    for task, levels in _PAPER[name][1].items():
+        for set_name, images in measured_sets(task, model.channels).items():
+            for level in levels:
+                found = []
+                for number, (image, pixels) in enumerate(images.items()):
+                    score = score_image(model, pixels, task, level, seed=number)
+                    values = (score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim)
+                    found.append(values)
+                    yield _entry(name, task, set_name, level, image, values)
+                mean = np.mean(found, axis=0)
+                yield _entry(name, task, set_name, level, MEAN, mean)
+
+
+def _entry(
+    model: str, task: str, set_name: str, level: int, image: str, values: Sequence[float]
+) -> Entry:
+    before, after, ssim_before, ssim_after = (float(value) for value in values)
+    return Entry(
+        model, task, set_name, level, image,
+        round(before, 3), round(after, 3), round(ssim_before, 4), round(ssim_after, 4),
+    )  # fmt: skip
+
+
+def read_table(path: str | os.PathLike = TABLES) -> list[Entry]:
+    """The stored measurements. Raises ``OSError`` or ``ValueError`` for another file."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return [
+            Entry(*(_KINDS[field.type](row[field.name]) for field in fields(Entry))) for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a table of quality") from error
+
+
+_KINDS = {"str": str, "int": int, "float": float}
+
+
+def write_table(entries: Iterable[Entry], path: str | os.PathLike = TABLES) -> None:
+    """Write the measurements, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(entry) for entry in entries)
+    _files.write_bytes(Path(path), text.getvalue().encode())
+
+
+@functools.cache
+def _published() -> dict[tuple[str, str, str, int, str], Quality]:
+    with open(PUBLISHED, newline="", encoding="utf-8") as file:
+        return {
+            (row["method"], row["task"], row["set"], int(row["level"]), row["image"]): Quality(
+                float(row["psnr"]), float(row["ssim"]) if row["ssim"] else None, row["source"]
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def published(
+    method: str, task: str, set_name: str, level: int, image: str = MEAN
+) -> Quality | None:
+    """What the literature says of a method, such as "BM3D" or "DnCNN-S"; None if it is not known.
+
+    "DnCNN-S (authors' weights)", and B and 3, were measured with the weights that the authors
+    published, by ``protocols`` ("gaussian").
+    """
+    return _published().get((method, task, set_name, level, image))
+
+
+def published_methods() -> list[str]:
+    """The methods that ``published`` knows something of."""
+    return sorted({key[0] for key in _published()})
