@@ -287,6 +287,7 @@ def make_card(
     return {
         "name": recipe.name,
         "about": recipe.about,
+        "effort": recipe.effort,
         "network": net.config,
         "degradation": repr(recipe.degradation),
         "training_data": {"name": data, "images": images, "licence": _licence(data)},

@@ -91,7 +91,7 @@ def test_a_card_tells_the_truth(name):
         *_, last = csv.DictReader(record.read_text("utf-8").splitlines())
         assert int(last["step"]) == stage["config"]["steps"]
         assert round(float(last["seconds"])) == stage["seconds"] and stage["commit"]
-    recipe = dn.recipe(name)
+    recipe = dn.recipe(name, card["effort"])
     assert card["degradation"] == repr(recipe.degradation)
     assert [stage["config"] for stage in card["stages"]] == json.loads(
         json.dumps([vars(config) for config in recipe.stages])

@@ -87,6 +87,59 @@ def test_the_recipe_of_dncnn_b_is_the_papers_network():
     assert recipe.degradation == GaussianNoise((0, 55)) and recipe.training_set == "bsd432"
 
 
+PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
+    "dncnn-s-15": 80_000,
+    "dncnn-s-25": 80_000,
+    "dncnn-s-50": 80_000,
+    "dncnn-b": 150_000,
+    "dncnn-3": 400_000,
+    "cdncnn-b": 150_000,
+}
+
+
+@pytest.mark.parametrize("name", PAPER_STEPS)
+def test_every_recipe_exists_in_two_sizes(name):
+    assert set(recipes.recipe_names()) == PAPER_STEPS.keys()
+    cpu, paper = (recipes.recipe(name, effort) for effort in recipes.EFFORTS)
+    assert (cpu.effort, paper.effort) == ("cpu", "paper")
+    (stage,) = paper.stages
+    assert (stage.steps, stage.batch_size) == (PAPER_STEPS[name], 128)
+    same = {"effort": "cpu", "stages": cpu.stages}
+    assert replace(paper, **same) == cpu
+    assert cpu.network["depth"] == (17 if "-s-" in name else 20)
+    assert all(stage.final_lr == 0 for stage in (*cpu.stages, *paper.stages))
+
+
+@pytest.mark.parametrize("name", PAPER_STEPS)
+def test_every_recipe_runs(name, folder, tmp_path, monkeypatch):
+    """Two steps of a narrow network, from degradation to card."""
+    recipe = recipes.recipe(name)
+    network = {**recipe.network, "width": 4}
+    tiny = TrainConfig(steps=2, batch_size=8, patch_size=16)
+    recipe = replace(recipe, network=network, stages=(tiny,))
+    monkeypatch.setattr(runs, "measured_sets", lambda *_: {"none": {}})
+    monkeypatch.setattr(runs, "_mean_psnr", lambda net, images, task, level: 20.0)
+    monkeypatch.setattr(runs, "_validation", lambda *_: None)
+    colour = np.random.default_rng(0).random((40, 40, 3), np.float32)
+    images.write_image(folder / "colour.png", colour)
+    out = tmp_path / "net.safetensors"
+    data = tmp_path / "colour"
+    data.mkdir()
+    (folder / "colour.png").rename(data / "colour.png")
+    steps = list(runs.run(recipe, out, data=str(data), device="cpu"))
+    assert len(steps) == 2 and zoo.load_pretrained(out).channels == (3 if name[0] == "c" else 1)
+    card = json.loads(out.with_suffix(".json").read_text("utf-8"))
+    measured = {"gaussian": card["psnr"]} | {t: card[t]["psnr"] for t in recipe.tasks[1:]}
+    assert {t: list(levels["none"]) for t, levels in measured.items()} == {
+        task: [f"{level}" for level in protocols.TASKS[task].levels] for task in recipe.tasks
+    }
+
+
+def test_an_unknown_effort_lists_the_known_ones():
+    with raises(ValueError, "effort is 'gpu', but must be one of 'cpu', 'paper'"):
+        recipes.recipe("dncnn-b", "gpu")
+
+
 def test_the_seed_decides_the_initial_weights(tiny):
     torch.manual_seed(1)
     first = tiny.build().state_dict()
@@ -166,6 +219,7 @@ def test_a_run_leaves_weights_card_record_and_checkpoint(tiny, tmp_path):
     expected = {
         "name": "tiny",
         "about": "a test",
+        "effort": "cpu",
         "network": net.config,
         "degradation": "GaussianNoise(sigma=(5, 50))",
         "training_data": {
