@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,9 @@ _KEY = re.compile(r"(?:module\.)?(?:model|dncnn)\.(\d+\.\w+)")
 
 
 def _read_pth(data: bytes) -> tuple[Config, State]:
-    saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a pickle that is then refused
+        saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(saved, dict):
         raise _Unfit(f"it holds a {type(saved).__name__}")
     state = {}

@@ -1,15 +1,10 @@
 """Argument checks: each rule's whole message, and what passes unchanged."""
 
-import re
-
 import numpy as np
 import pytest
+from helpers import whole
 
 from dncnn_lib import _check
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])

@@ -12,17 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import raises
 from PIL import Image
 
 from dncnn_lib import _paths, datasets
 from dncnn_lib.datasets import VARIABLE, DatasetFile
 
 NAMES = ("a.png", "b.png")
-
-
-def raises(kind: type[Exception], message: str):
-    """``pytest.raises`` for exactly this message."""
-    return pytest.raises(kind, match=f"^{re.escape(message)}$")
 
 
 class Site:

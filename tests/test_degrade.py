@@ -1,12 +1,12 @@
 """Degradations against the theory of their noise, and against Pillow."""
 
 import io
-import re
 from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
 import torch
+from helpers import seeded, whole
 from PIL import Image
 from scipy import stats
 
@@ -31,14 +31,6 @@ ALL = [
     JPEGCompression((5, 99)),
     RandomChoice(GaussianNoise(25), JPEGCompression(50)),
 ]
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def picture(height: int, width: int, channels: int = 1, batch: int = 1, seed: int = 0):

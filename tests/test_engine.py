@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import whole
 from torch import nn
 
 from dncnn_lib import engine
@@ -29,19 +30,6 @@ from dncnn_lib.engine import (
     uses_bf16,
 )
 from dncnn_lib.model import DnCNN
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks this small are slower on several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
 
 
 def picture(*shape: int, seed: int = 0) -> np.ndarray:
@@ -625,6 +613,8 @@ import hashlib, os, sys
 import torch
 sys.path.insert(0, sys.argv[1])
 from test_engine import BLIND, IMAGES, resumable, small_net, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo")

@@ -9,14 +9,11 @@ import subprocess
 import sys
 
 import pytest
+from helpers import whole
 
 from dncnn_lib import _files
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and links")
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
 
 
 def names(folder) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from helpers import whole
 from PIL import Image as PILImage
 
 from dncnn_lib import images
@@ -24,10 +25,6 @@ from dncnn_lib.images import (
     write_image,
     write_picture,
 )
-
-
-def whole(text: str) -> str:
-    return f"^{re.escape(text)}$"
 
 
 def values(channels: int, dtype: type = np.uint8, height: int = 7, width: int = 5) -> np.ndarray:

@@ -1,20 +1,16 @@
 """PSNR, SSIM and luma against scikit-image and against their definitions."""
 
 import math
-import re
 
 import numpy as np
 import pytest
 import torch
+from helpers import whole
 from numpy.lib.stride_tricks import sliding_window_view
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dncnn_lib.metrics import luma, psnr, shave, ssim
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
 
 
 def pair(*shape: int, peak: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,30 +1,15 @@
 """DnCNN: the paper's architecture, the residual contract and batch-norm folding."""
 
 import math
-import re
 
 import pytest
 import torch
+from helpers import seeded, whole
 from torch import nn
 
 from dncnn_lib.model import DnCNN
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks this small are slower on several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def lively(net: DnCNN, seed: int = 0) -> DnCNN:

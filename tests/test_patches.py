@@ -1,22 +1,13 @@
 """Patches: each is really in an image, and each place and turn is equally likely."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
+from helpers import seeded, whole
 from PIL import Image
 from scipy import stats
 
 from dncnn_lib.patches import PatchSampler
-
-
-def whole(message: str) -> str:
-    return f"^{re.escape(message)}$"
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def numbered(height: int, width: int, first: int = 0) -> np.ndarray:

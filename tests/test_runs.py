@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import raises
 
 from dncnn_lib import datasets, images, protocols, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
@@ -24,11 +25,6 @@ from dncnn_lib.recipes import Recipe
 ROOT = Path(__file__).parent.parent
 
 
-def raises(kind: type[Exception], message: str):
-    """``pytest.raises`` for exactly this message."""
-    return pytest.raises(kind, match=f"^{re.escape(message)}$")
-
-
 @pytest.fixture(autouse=True)
 def no_sets(monkeypatch, tmp_path):
     """No standard sets on this machine, and two tiny images for samples."""
@@ -36,15 +32,6 @@ def no_sets(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "cache_folder", lambda: tmp_path / "cache")
     tiny = {name: image[:24, :32] for name, image in photographs(2).items()}
     monkeypatch.setattr(samples, "held_out_images", lambda grey=True: tiny)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small are slower on several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def photographs(count: int) -> dict[str, np.ndarray]:
@@ -456,6 +443,8 @@ import sys
 from dncnn_lib import datasets, recipes, runs, samples
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import TrainConfig
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 data, out = sys.argv[1:]
 samples.held_out_images = lambda grey=True: {}

@@ -21,6 +21,7 @@ import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from helpers import raises
 from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
@@ -33,10 +34,6 @@ KAIR_OR_SAOYAN = (
 OURS = "a file that dncnn_lib.save_pretrained wrote"
 MATCONVNET = "a MatConvNet DnCNN in MATLAB's format v7.3"
 DAMAGED = "it is damaged, or of another kind"
-
-
-def raises(kind, message):
-    return pytest.raises(kind, match=f"^{re.escape(message)}$")
 
 
 def refuses(path, reason, rule):
