@@ -9,14 +9,16 @@ PYTHON ?= python3
 TORCH ?= cpu
 VENV ?= .venv
 BIN = $(VENV)/bin
+MODELS = $(basename $(notdir $(wildcard data/weights/*.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab test unit notebooks execute lint benchmark train clean
+.PHONY: help lab test unit notebooks execute lint benchmark tables train clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make test       unit tests, then every notebook"
 	@echo "make benchmark  how fast this machine denoises and trains"
+	@echo "make tables     measure the networks again as the paper does (half an hour)"
 	@echo "make train      train a recipe: make train RECIPE=dncnn-b"
 	@echo "make execute    run the notebooks and store their outputs (for authors)"
 	@echo "make lint       style of code and notebooks"
@@ -46,6 +48,9 @@ lint: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m dncnn_lib benchmark
+
+tables: $(READY)
+	$(BIN)/python -m dncnn_lib evaluate --paper --csv data/tables/quality.csv --model $(MODELS)
 
 train: $(READY)
 	$(BIN)/python -m dncnn_lib train $(RECIPE)

@@ -118,7 +118,17 @@ _COLOUR: dict[str, Any] = {
 }
 _LONG = TrainConfig(steps=10_000, lr=4e-3, validate_every=1000, checkpoint_every=250, **_CPU)
 
+_LAPTOP = Recipe(
+    name="laptop",
+    about="a small grey denoiser for sigma = 25, 8 layers of 32, from the images that ship: minutes",
+    network={"depth": 8, "width": 32, "channels": 1},
+    degradation=GaussianNoise(25),
+    stages=(TrainConfig(steps=3000, lr=5e-3, validate_every=500, **_CPU),),
+    training_set="small",
+)
+
 _RECIPES = (
+    _LAPTOP,
     *_specific(15),
     *_specific(25),
     *_specific(50),
