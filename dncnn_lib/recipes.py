@@ -11,6 +11,7 @@ from . import _check
 from .degrade import Degradation, DownUp, GaussianNoise, JPEGCompression, RandomChoice
 from .engine import TrainConfig
 from .model import DnCNN
+from .zoo import load_pretrained, model_names
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Recipe:
     what is undone; stages: how long and how, one training after another, each from the result of
     the one before; training_set: as in ``runs.image_set``; colour: train on colour images;
     validation: a registered set and the noise level for the PSNR on the way; tasks: what the
-    finished network is measured on; effort: as in ``recipe``.
+    finished network is measured on; effort: as in ``recipe``; start:
+    the pretrained network that training begins from, or None.
     """
 
     name: str
@@ -34,9 +36,14 @@ class Recipe:
     validation: tuple[str, float] = ("Set12", 25.0)
     tasks: tuple[str, ...] = ("gaussian",)
     effort: str = "cpu"
+    start: str | None = None
 
     def build(self) -> DnCNN:
-        """The network with its initial weights, which the first stage's seed decides."""
+        """The network as training begins: the pretrained one named by ``start``, or random weights,
+        which the first stage's seed decides."""
+        if self.start is not None:
+            _check.one_of("start", self.start, model_names())
+            return load_pretrained(self.start)
         net = DnCNN(**self.network)
         net.reset_parameters(torch.Generator().manual_seed(self.stages[0].seed))
         return net
@@ -59,8 +66,12 @@ _PAPER: dict[str, Any] = {
 }
 
 
-def _specific(sigma: int) -> tuple[Recipe, ...]:
-    """DnCNN-S for one noise level."""
+# For a network that begins from the weights of a related one.
+_WARM = TrainConfig(steps=5000, lr=2e-3, validate_every=500, checkpoint_every=250, **_CPU)
+
+
+def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
+    """DnCNN-S for one noise level; on a CPU beginning from another level's network, if given."""
     common: dict[str, Any] = {
         "name": f"dncnn-s-{sigma}",
         "about": f"grey denoiser for Gaussian noise of sigma = {sigma}, 17 layers",
@@ -68,9 +79,13 @@ def _specific(sigma: int) -> tuple[Recipe, ...]:
         "degradation": GaussianNoise(sigma),
         "validation": ("Set12", float(sigma)),
     }
-    first = TrainConfig(steps=10_000, lr=5e-3, validate_every=1000, checkpoint_every=250, **_CPU)
+    stage = (
+        _WARM
+        if start
+        else TrainConfig(steps=10_000, lr=5e-3, validate_every=1000, checkpoint_every=250, **_CPU)
+    )
     return (
-        Recipe(effort="cpu", stages=(first,), **common),
+        Recipe(effort="cpu", stages=(stage,), start=start, **common),
         Recipe(
             effort="paper",
             stages=(TrainConfig(steps=80_000, patch_size=40, **_PAPER),),
@@ -120,7 +135,7 @@ _LONG = TrainConfig(steps=10_000, lr=4e-3, validate_every=1000, checkpoint_every
 
 _LAPTOP = Recipe(
     name="laptop",
-    about="a small grey denoiser for sigma = 25, 8 layers of 32, from the images that ship: minutes",
+    about="a small grey denoiser for sigma = 25, 8 layers of 32, from the shipped images",
     network={"depth": 8, "width": 32, "channels": 1},
     degradation=GaussianNoise(25),
     stages=(TrainConfig(steps=3000, lr=5e-3, validate_every=500, **_CPU),),
@@ -129,16 +144,16 @@ _LAPTOP = Recipe(
 
 _RECIPES = (
     _LAPTOP,
-    *_specific(15),
     *_specific(25),
-    *_specific(50),
+    *_specific(15, start="dncnn-s-25"),
+    *_specific(50, start="dncnn-s-25"),
     Recipe(effort="cpu", stages=_BLIND_CPU, **_BLIND),
     Recipe(
         effort="paper",
         stages=(TrainConfig(steps=150_000, patch_size=50, **_PAPER),),
         **_BLIND,
     ),
-    Recipe(effort="cpu", stages=(_LONG,), **_THREE),
+    Recipe(effort="cpu", stages=(_WARM,), start="dncnn-b", **_THREE),
     Recipe(
         effort="paper",
         stages=(TrainConfig(steps=400_000, patch_size=50, **_PAPER),),

@@ -178,6 +178,7 @@ def run(
     out.parent.mkdir(parents=True, exist_ok=True)
     images = image_set(data, grey=not recipe.colour, progress=progress and first)
     net = zoo.load_pretrained(out) if stages else recipe.build()
+    start = zoo.card(recipe.start)["sha256"] if recipe.start and not stages else None
     net.to(torch_device(device))
     validation = _validation(recipe, net.channels) if validate and first else None
     for number, config in enumerate(recipe.stages[len(stages) :], start=len(stages) + 1):
@@ -200,6 +201,8 @@ def run(
                 )
             yield step
         stages.append(stage_card(config, net, seconds=_seconds(record), commit=commit))
+        if number == 1 and start:
+            stages[-1]["start"] = {"name": recipe.start, "sha256": start}
     if first:
         psnr = {
             task: measure(net, measured_sets(task, net.channels), task) for task in recipe.tasks
@@ -225,7 +228,7 @@ def _stages_in(out: Path, recipe: Recipe, data: str) -> list[dict[str, Any]]:
         configs = [_as_json(config) for config in recipe.stages[: len(stages)]]
         same = (
             [stage["config"] for stage in stages] == configs
-            and card["network"] == recipe.build().config
+            and card["network"] == DnCNN(**recipe.network).config
             and card["degradation"] == repr(recipe.degradation)
             and card["training_data"]["name"] == data
         )

@@ -23,6 +23,7 @@ from dncnn_lib.engine import TrainConfig
 from dncnn_lib.recipes import Recipe
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ def test_every_recipe_exists_in_two_sizes(name):
     assert (cpu.effort, paper.effort) == ("cpu", "paper")
     (stage,) = paper.stages
     assert (stage.steps, stage.batch_size) == (PAPER_STEPS[name], 128)
-    same = {"effort": "cpu", "stages": cpu.stages}
+    same = {"effort": "cpu", "stages": cpu.stages, "start": cpu.start}
     assert replace(paper, **same) == cpu
     assert cpu.network["depth"] == (17 if "-s-" in name else 20)
     assert all(stage.final_lr == 0 for stage in (*cpu.stages, *paper.stages))
@@ -103,7 +104,7 @@ def test_every_recipe_runs(name, folder, tmp_path, monkeypatch):
     recipe = recipes.recipe(name)
     network = {**recipe.network, "width": 4}
     tiny = TrainConfig(steps=2, batch_size=8, patch_size=16)
-    recipe = replace(recipe, network=network, stages=(tiny,))
+    recipe = replace(recipe, network=network, stages=(tiny,), start=None)
     monkeypatch.setattr(runs, "measured_sets", lambda *_: {"none": {}})
     monkeypatch.setattr(runs, "_mean_psnr", lambda net, images, task, level: 20.0)
     monkeypatch.setattr(runs, "_validation", lambda *_: None)
@@ -298,6 +299,21 @@ def test_a_second_stage_goes_on_from_the_first_and_survives_an_interruption(tiny
     assert again["stages"][0] == {**card["stages"][0], "seconds": again["stages"][0]["seconds"]}
 
 
+def test_a_training_that_begins_from_a_pretrained_network(tiny, tmp_path, monkeypatch):
+    list(runs.run(tiny, tmp_path / "base.safetensors", device="cpu"))
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    still = TrainConfig(steps=1, batch_size=2, patch_size=16, lr=1e-30, frozen_batch_norm=True)
+    recipe = replace(tiny, name="next", start="base", stages=(still,))
+    list(runs.run(recipe, tmp_path / "next.safetensors", device="cpu"))
+    base, after = (zoo.load_pretrained(name).state_dict() for name in ("base", "next"))
+    assert all(torch.equal(base[key], after[key]) for key in base)
+    (stage,) = zoo.card("next")["stages"]
+    assert stage["start"] == {"name": "base", "sha256": zoo.card("base")["sha256"]}
+    unknown = replace(recipe, start="none")
+    with pytest.raises(ValueError, match=r"^start is 'none', but must be one of 'base', 'next'$"):
+        list(runs.run(unknown, tmp_path / "x.safetensors", device="cpu"))
+
+
 def zoo_hash(path: Path) -> str:
     return json.loads(path.with_suffix(".json").read_text("utf-8"))["sha256"]
 
@@ -443,8 +459,6 @@ import sys
 from dncnn_lib import datasets, recipes, runs, samples
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.engine import TrainConfig
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 data, out = sys.argv[1:]
 samples.held_out_images = lambda grey=True: {}
