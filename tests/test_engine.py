@@ -31,6 +31,8 @@ from dncnn_lib.engine import (
 )
 from dncnn_lib.model import DnCNN
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def picture(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random(shape, np.float32)
@@ -613,8 +615,6 @@ import hashlib, os, sys
 import torch
 sys.path.insert(0, sys.argv[1])
 from test_engine import BLIND, IMAGES, resumable, small_net, train
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo")
