@@ -349,6 +349,7 @@ class _State:
         if _rank_and_world()[1] > 1:  # batch norm's statistics are each process's own
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, 0)
+            torch.distributed.barrier()  # nobody leaves while another still receives
 
     def save(self, path: str | os.PathLike) -> None:
         file = io.BytesIO()
