@@ -17,7 +17,7 @@ LAYERS = [
     {"images", "degrade", "model", "metrics", "patches"},
     {"datasets", "engine", "samples", "zoo"},
     {"plots", "environment", "protocols"},
-    {"recipes", "benchmark", "widgets", "exercises"},
+    {"recipes", "benchmark", "experiments", "widgets", "exercises"},
     {"runs"},
     {"tables"},
     {"cli"},

@@ -1,0 +1,103 @@
+"""The same training with one thing changed: several networks, several seeds, curves to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import _check
+from .degrade import Degradation, GaussianNoise, add_gaussian_noise
+from .engine import Step, TrainConfig, denoise, train
+from .metrics import psnr
+from .model import DnCNN
+
+Curves = dict[str, dict[int, list[Step]]]
+"""Records of training: by variant, then by seed."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the trainings that are compared: arguments of ``DnCNN``, and how it is trained.
+
+    change: done to the network before training begins, such as another initialisation.
+    """
+
+    network: Mapping[str, Any]
+    config: TrainConfig
+    change: Callable[[nn.Module], object] | None = None
+
+    def build(self, seed: int) -> DnCNN:
+        """The network as training begins. The seed decides its random weights."""
+        net = DnCNN(**self.network)
+        net.reset_parameters(torch.Generator().manual_seed(_check.integer("seed", seed)))
+        if self.change is not None:
+            self.change(net)
+        return net
+
+
+def compare(
+    variants: Mapping[str, Variant],
+    images: Sequence[np.ndarray],
+    degradation: Degradation = GaussianNoise(25),
+    *,
+    seeds: Iterable[int] = (0, 1, 2),
+    validation: Callable[[nn.Module], float] | None = None,
+) -> Iterator[tuple[str, int, Step]]:
+    """Train every variant from every seed; yields (variant, seed, ``Step``) as they come.
+
+    images, degradation, validation: as in ``train``. seeds: each decides the initial weights, the
+    patches and the noise, and all variants get the same. A training that has diverged, so that its
+    loss is not finite, ends there.
+    """
+    for seed in seeds:
+        for name, variant in variants.items():
+            config = replace(variant.config, seed=seed)
+            net = variant.build(seed)
+            for step in train(net, images, degradation, config, validation=validation):
+                yield name, seed, step
+                if not np.isfinite(step.loss):
+                    break
+
+
+def curves(steps: Iterable[tuple[str, int, Step]]) -> Curves:
+    """What ``compare`` yields, by variant and seed."""
+    result: Curves = {}
+    for name, seed, step in steps:
+        result.setdefault(name, {}).setdefault(seed, []).append(step)
+    return result
+
+
+def final_psnr(curves: Curves) -> dict[str, list[float]]:
+    """The last validation PSNR in dB of each variant, one number for each seed."""
+    return {
+        name: [[s.val_psnr for s in steps if s.val_psnr is not None][-1] for steps in runs.values()]
+        for name, runs in curves.items()
+    }
+
+
+def held_out_psnr(
+    images: Mapping[str, np.ndarray], sigma: float = 25
+) -> Callable[[nn.Module], float]:
+    """A ``validation``: the mean PSNR in dB over images that are noisy with σ and then restored.
+
+    images: (H, W) or (H, W, 3) in [0, 1]; number i gets noise with the seed i. The restored image
+    is clipped to [0, 1].
+    """
+    pairs = [
+        (image, add_gaussian_noise(image, sigma, seed=number))
+        for number, image in enumerate(images.values())
+    ]
+    if not pairs:
+        _check.fail("images", dict(images), "at least one image")
+
+    def validation(net: nn.Module) -> float:
+        restored = (denoise(noisy, net).clip(0, 1) for _, noisy in pairs)
+        values = [psnr(r, clean, data_range=1.0) for r, (clean, _) in zip(restored, pairs)]
+        return float(np.mean(values))
+
+    return validation
