@@ -1,31 +1,35 @@
 # Two targets do all the set-up:  make lab  opens the course,  make test  tests all of it.
 #
-#   TORCH=cpu     (default) the CPU build of PyTorch, about 200 MB
+#   TORCH=cpu     the CPU build of PyTorch, about 200 MB; what a new environment gets
 #   TORCH=cu130   the build for CUDA 13.0 (or another of the names on PyTorch's install page)
 #   TORCH=pypi    whatever pip finds by itself; on Linux that comes with gigabytes of CUDA
 #   PYTHON=...    the Python, 3.11 or newer, that the environment is made from
+#
+# Without TORCH an environment keeps the build that it has.
 
 PYTHON ?= python3
-TORCH ?= cpu
 VENV ?= .venv
+TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-*))),cpu)
 BIN = $(VENV)/bin
 MODELS = $(basename $(notdir $(wildcard data/weights/*.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab test unit notebooks execute lint benchmark tables train clean
+.PHONY: help lab test unit notebooks execute lint benchmark tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
-	@echo "make test       unit tests, then every notebook"
+	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
 	@echo "make benchmark  how fast this machine denoises and trains"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
-	@echo "make train      train a recipe: make train RECIPE=dncnn-b"
+	@echo "make train      train a network: make train RECIPE=dncnn-b"
+	@echo "make info       this machine, the networks, the image sets"
 	@echo "make execute    run the notebooks and store their outputs (for authors)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make clean      remove the environment and caches"
 
 lab: $(READY)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: unit notebooks
 	@echo "== All tests passed."
@@ -40,7 +44,7 @@ notebooks: $(READY)
 
 execute: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -53,7 +57,11 @@ tables: $(READY)
 	$(BIN)/python -m dncnn_lib evaluate --paper --csv data/tables/quality.csv --model $(MODELS)
 
 train: $(READY)
+	$(if $(RECIPE),,$(error which network? make train RECIPE=NAME; make info lists the names))
 	$(BIN)/python -m dncnn_lib train $(RECIPE)
+
+info: $(READY)
+	$(BIN)/python -m dncnn_lib info
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info
@@ -61,8 +69,10 @@ clean:
 # Made again when a dependency changes; otherwise nothing is done. PyTorch comes first and from its
 # own index, because elsewhere the Linux build is the one with gigabytes of CUDA packages.
 $(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12 lab"; exit 1; }
 	@echo "== Making the environment in $(VENV) (PyTorch build: $(TORCH)); this takes a minute or two"
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall -c constraints.txt \
 		torch $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,test]"

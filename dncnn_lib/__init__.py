@@ -11,7 +11,9 @@ The parts, in the order in which they build on one another:
 - ``engine``    ``train``, ``denoise``, ``evaluate``
 - ``protocols`` how the papers measure: denoising, super-resolution, JPEG deblocking
 - ``zoo``       pretrained weights; ``recipes``: how they are trained; ``runs``: doing it
-- ``plots``, ``widgets`` (imported on their own), and the command line ``python -m dncnn_lib``
+- ``experiments`` the same training with one thing changed; ``tables``: quality beside the papers'
+- ``plots``, ``widgets``, ``exercises`` for the lessons, each imported on its own
+- ``environment`` and ``benchmark`` this machine; the command line is ``python -m dncnn_lib``
 """
 
 from .datasets import dataset_names, load_dataset, training_images

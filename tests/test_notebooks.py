@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+NOTEBOOKS = sorted(
+    path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+)
 
 
 def test_there_are_notebooks():
@@ -28,7 +30,7 @@ def code_cells(notebook: dict) -> list[dict]:
 
 def test_every_code_cell_was_executed_in_order(notebook):
     counts = [cell["execution_count"] for cell in code_cells(notebook)]
-    assert counts == list(range(1, len(counts) + 1))
+    assert counts == list(range(1, len(counts) + 1)), "run it from the top: make execute"
 
 
 def test_no_errors_and_no_warnings_are_stored(notebook):
