@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -14,24 +16,37 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
     Raises ``OSError`` (no space, no permission, no such folder) with ``path`` untouched.
     """
-    path = check_place(path)
-    target, beside = path.resolve(), None  # a link is followed, not replaced
+    write_together({path: data})
+
+
+def write_together(files: Mapping[str | os.PathLike, bytes]) -> None:
+    """``write_bytes`` for files that belong together: none is renamed before all are written."""
+    staged: list[tuple[str, str]] = []
+    path: str | os.PathLike = ""
     try:
-        handle, beside = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".part"
-        )
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        os.chmod(beside, mode & 0o777)
-        os.replace(beside, target)
+        for path, data in files.items():
+            path = check_place(path)
+            target = os.path.realpath(path)  # a link is followed, not replaced
+            if os.path.islink(target):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            handle, beside = tempfile.mkstemp(
+                dir=os.path.dirname(target), prefix=".dncnn.", suffix=".part"
+            )
+            staged.append((beside, target))
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
+            os.chmod(beside, mode & 0o777)
+        while staged:
+            os.replace(*staged[0])
+            staged.pop(0)
     except BaseException as error:
-        if beside is not None:
+        for beside, _ in staged:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.strerror:
             raise type(error)(
                 error.errno, f"cannot write {path}: {error.strerror}; what was there is unchanged"
             ) from error

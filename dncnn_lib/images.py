@@ -367,7 +367,9 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
 def _file_values(name: str, image: np.ndarray, dtype: type) -> np.ndarray:
     """(H, W) or (H, W, 3) as integers (H, W, C)."""
     batch, _ = as_batch(image, name=name)
-    return _integers(batch[0].permute(1, 2, 0).numpy(), dtype)
+    if batch.shape[0] != 1 or batch.shape[1] not in (1, 3):
+        _check.fail(f"{name}'s shape", tuple(batch.shape), "one image with 1 or 3 channels")
+    return _integers(np.ascontiguousarray(batch[0].permute(1, 2, 0).cpu().numpy()), dtype)
 
 
 def _encode_8_bits(values: np.ndarray, suffix: str, profile: bytes | None) -> bytes:

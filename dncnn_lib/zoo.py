@@ -49,11 +49,17 @@ def card(name: str) -> dict[str, Any]:
     Raises ``ValueError``, with the known names, for others.
     """
     _check.one_of("name", name, model_names())
-    path = WEIGHTS / f"{name}.json"
+    return _read_card(WEIGHTS / f"{name}.json")
+
+
+def _read_card(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged: it holds a {type(found).__name__}, not a card")
+    return found
 
 
 def load_pretrained(name_or_path: str | os.PathLike) -> DnCNN:
@@ -61,7 +67,8 @@ def load_pretrained(name_or_path: str | os.PathLike) -> DnCNN:
 
     name_or_path: one of ``model_names()``, whose SHA-256 is checked against its card; or a file:
 
-    - ``.safetensors``: written by ``save_pretrained``;
+    - ``.safetensors``: written by ``save_pretrained``; its SHA-256 is checked, too, if its card
+      lies beside it;
     - ``.pth`` or ``.pt``: a state dict of DnCNN in KAIR (``model.0.weight``), with batch norm or
       folded, or in SaoYan/DnCNN-PyTorch (``module.dncnn.0.weight``, with or without ``module.``);
     - ``.mat``: the authors' MatConvNet networks, in MATLAB's format v7.3. Needs h5py.
@@ -83,6 +90,9 @@ def load_pretrained(name_or_path: str | os.PathLike) -> DnCNN:
     if not path.is_file():
         raise FileNotFoundError(f"name_or_path is {str(path)!r}, but there is no such file")
     _check.one_of("the suffix of name_or_path", path.suffix, tuple(_FORMATS))
+    beside = path.with_suffix(".json")
+    if path.suffix == ".safetensors" and beside.is_file():
+        return _decode(_verified(path, _read_card(beside).get("sha256")), path)
     return _decode(path.read_bytes(), path)
 
 
@@ -97,7 +107,7 @@ def save_pretrained(
         small variance would come out as 0.
 
     Raises ``ValueError`` for another suffix or weights that are not finite, ``TypeError`` for a
-    card that JSON cannot hold, ``OSError`` where the disk refuses; a file is written whole or not.
+    card that JSON cannot hold, ``OSError`` where the disk refuses; both are written, or neither.
     """
     import safetensors.torch
 
@@ -105,13 +115,12 @@ def save_pretrained(
     state = {}
     for key, value in net.state_dict().items():
         if half and value.is_floating_point() and "running" not in key:
-            value = value.half()
+            value = _finite(key, value).half()
         state[key] = _finite(key, value.cpu().contiguous())
     data = safetensors.torch.save(state, {"dncnn": json.dumps(net.config)})
     full = {**(card or {}), "network": net.config, "sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
-    _files.write_bytes(path, data)
-    _files.write_bytes(path.with_suffix(".json"), text.encode())
+    _files.write_together({path: data, path.with_suffix(".json"): text.encode()})
 
 
 def save_kair(model: DnCNN, path: str | os.PathLike) -> None:
@@ -197,6 +206,8 @@ def _build(config: Config, state: State) -> DnCNN:
         state[key] = _finite(key, state[key].to(like.dtype)).clone(
             memory_format=torch.contiguous_format
         )
+        if key.endswith("running_var") and (state[key] < 0).any():
+            raise _Unfit(f"{key} has negative values")
     net.layers.load_state_dict(state, assign=True)
     return net.eval()
 

@@ -57,6 +57,35 @@ def test_a_failed_write_changes_nothing(tmp_path, monkeypatch, step, there):
     assert not there or path.read_bytes() == b"old"
 
 
+def test_of_files_that_belong_together_none_is_replaced_where_one_cannot_be_written(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_bytes(b"old")
+    second.mkdir()
+    with pytest.raises(IsADirectoryError, match=whole(f"cannot write {second}: it is a folder")):
+        _files.write_together({first: b"new", second: b"new"})
+    assert first.read_bytes() == b"old" and names(tmp_path) == ["a", "b"]
+    second.rmdir()
+    _files.write_together({first: b"new", second: b"also new"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"also new")
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_the_longest_name_that_a_folder_takes(tmp_path):
+    path = tmp_path / ("n" * 251 + ".png")
+    _files.write_bytes(path, b"data")
+    assert path.read_bytes() == b"data"
+
+
+@posix
+def test_a_loop_of_links_is_named(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.symlink_to(two)
+    two.symlink_to(one)
+    with pytest.raises(OSError, match=f"cannot write {re.escape(str(one))}: ") as caught:
+        _files.write_bytes(one, b"data")
+    assert caught.value.errno == errno.ELOOP and names(tmp_path) == ["one", "two"]
+
+
 def test_an_interrupt_changes_nothing(tmp_path, monkeypatch):
     path = tmp_path / "file.bin"
     path.write_bytes(b"old")

@@ -701,3 +701,18 @@ def test_a_large_photograph_is_converted_without_many_copies():
         assert tracemalloc.get_traced_memory()[1] < 2.4 * pixels.nbytes
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 5, 5), (1, 2, 5, 5), (1, 5, 5, 5)])
+def test_what_is_not_one_picture_is_not_written(tmp_path, shape):
+    message = f"image's shape is {shape}, but must be one image with 1 or 3 channels"
+    with pytest.raises(ValueError, match="shape is " + re.escape(message.split("shape is ")[1])):
+        images.write_image(tmp_path / "a.png", torch.zeros(shape))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tensor_is_written_in_16_bits(tmp_path):
+    image = torch.rand((1, 3, 5, 6), generator=torch.Generator().manual_seed(0))
+    images.write_image(tmp_path / "a.png", image, bits=16)
+    read = images.read_image(tmp_path / "a.png")
+    np.testing.assert_allclose(read, image[0].permute(1, 2, 0).numpy(), atol=1e-5)

@@ -194,13 +194,15 @@ def test_damaged_shipped_weights_are_refused_by_their_hash(weights):
     data[-1] ^= 1  # one bit of the last weight: a file that would load
     path.write_bytes(data)
     found = hashlib.sha256(data).hexdigest()
+    for name_or_path in ("tiny", path):
+        with raises(
+            ValueError,
+            f"{path} has SHA-256 {found}, but must have {wanted}, as its card says; "
+            "it is damaged: fetch it again",
+        ):
+            zoo.load_pretrained(name_or_path)
+    path.with_suffix(".json").unlink()
     assert isinstance(zoo.load_pretrained(path), DnCNN)
-    with raises(
-        ValueError,
-        f"{path} has SHA-256 {found}, but must have {wanted}, as its card says; "
-        "it is damaged: fetch it again",
-    ):
-        zoo.load_pretrained("tiny")
 
 
 def test_damaged_card_is_named(weights):
@@ -246,6 +248,7 @@ def test_damaged_files(tmp_path, suffix, rule, damage):
     else:
         (zoo.save_kair if suffix == ".pth" else zoo.save_pretrained)(network(), path)
     zoo.load_pretrained(path)  # whole, it loads
+    path.with_suffix(".json").unlink(missing_ok=True)  # the card, which knows its hash
     data = path.read_bytes()
     path.write_bytes({"empty": b"", "truncated": data[: len(data) // 2], "text": b"no"}[damage])
     with refuses(path, DAMAGED, rule):
@@ -632,3 +635,35 @@ def test_save_kair_writes_kairs_own_file_again(reference, tmp_path):
     theirs, ours = (torch.load(p, weights_only=True) for p in (path, tmp_path / "net.pth"))
     assert list(ours) == list(theirs)
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_file_is_held_against_the_card_beside_it(tmp_path):
+    path = tmp_path / "net.safetensors"
+    zoo.save_pretrained(DnCNN(3, 4), path, {"about": "first"})
+    zoo.load_pretrained(path)
+    data = path.read_bytes()
+    zoo.save_pretrained(DnCNN(3, 4), path)  # other weights and their card
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"has SHA-256 [0-9a-f]{64}, but must have [0-9a-f]{64}"):
+        zoo.load_pretrained(path)
+    path.with_suffix(".json").write_text("[1]")
+    message = f"{path.with_suffix('.json')} is damaged: it holds a list, not a card"
+    with raises(ValueError, message):
+        zoo.load_pretrained(path)
+
+
+def test_a_negative_variance_is_refused(tmp_path):
+    net = DnCNN(3, 4)
+    next(net.buffers()).fill_(0)
+    net.layers[3].running_var[1] = -1
+    zoo.save_pretrained(net, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"cannot be read: 3\.running_var has negative values"):
+        zoo.load_pretrained(tmp_path / "net.safetensors")
+
+
+def test_weights_and_card_are_both_written_or_neither(tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.with_suffix(".json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        zoo.save_pretrained(DnCNN(3, 4), path)
+    assert [p.name for p in tmp_path.iterdir()] == ["net.json"]
