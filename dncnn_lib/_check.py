@@ -23,6 +23,14 @@ def integer(name: str, value: Any, *, at_least: int | None = None) -> int:
     return int(value)
 
 
+def seed(name: str, value: Any) -> int:
+    """``value`` as a seed of ``torch.Generator``."""
+    number = integer(name, value, at_least=0)
+    if number >= 2**63:
+        fail(name, number, "less than 2**63")
+    return number
+
+
 def real(
     name: str,
     value: Any,
@@ -30,6 +38,7 @@ def real(
     at_least: float | None = None,
     above: float | None = None,
     at_most: float | None = None,
+    below: float | None = None,
 ) -> float:
     """``value`` as a finite ``float`` within the stated bounds."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -43,6 +52,8 @@ def real(
         fail(name, number, f"greater than {above:g}")
     if at_most is not None and number > at_most:
         fail(name, number, f"at most {at_most:g}")
+    if below is not None and number >= below:
+        fail(name, number, f"less than {below:g}")
     return number
 
 

@@ -319,7 +319,7 @@ def add_gaussian_noise(clean: Image, sigma: float, *, seed: int | torch.Generato
     if isinstance(seed, torch.Generator):
         generator = seed
     else:
-        generator = torch.Generator(device).manual_seed(_check.integer("seed", seed))
+        generator = torch.Generator(device).manual_seed(_check.seed("seed", seed))
     noise = torch.randn(clean.shape, generator=generator, device=device, dtype=dtype)
     if isinstance(clean, Tensor):
         return clean + (high / 255) * noise

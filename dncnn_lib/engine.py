@@ -88,7 +88,7 @@ class TrainConfig:
         for name in ("steps", "batch_size", "patch_size", "log_every", "checkpoint_every"):
             _check.integer(name, getattr(self, name), at_least=1)
         _check.integer("validate_every", self.validate_every, at_least=0)
-        _check.integer("seed", self.seed, at_least=0)
+        _check.seed("seed", self.seed)
         _check.one_of("optimizer", self.optimizer, ("adam", "adamw", "sgd"))
         _check.one_of("schedule", self.schedule, ("cosine", "exponential", "step", "constant"))
         _check.one_of("loss", self.loss, ("mean", "paper"))
@@ -97,14 +97,15 @@ class TrainConfig:
         _check.real("final_lr", self.final_lr, at_least=0.0, at_most=self.lr)
         if self.schedule in ("exponential", "step") and self.final_lr == 0:
             _check.fail("final_lr", self.final_lr, f"above 0 for the {self.schedule} schedule")
-        if _check.real("warmup", self.warmup, at_least=0.0) >= 1:
-            _check.fail("warmup", self.warmup, "less than 1")
-        _check.real("momentum", self.momentum, at_least=0.0, at_most=1.0)
+        _check.real("warmup", self.warmup, at_least=0.0, below=1.0)
+        _check.real("momentum", self.momentum, at_least=0.0, below=1.0)
         _check.real("weight_decay", self.weight_decay, at_least=0.0)
         if self.clip_norm is not None:
             _check.real("clip_norm", self.clip_norm, above=0.0)
         if self.ema is not None:
-            _check.real("ema", self.ema, above=0.0, at_most=1.0)
+            _check.real("ema", self.ema, above=0.0, below=1.0)
+        if not isinstance(self.scales, (tuple, list)) or not self.scales:
+            _check.fail("scales", self.scales, "a tuple of at least one number")
         scales = tuple(_check.real("scales", scale, above=0.0) for scale in self.scales)
         object.__setattr__(self, "scales", scales)
 
@@ -217,8 +218,13 @@ def train(
 
     Nothing happens until the first ``next``. Started by ``torchrun``, after
     ``torch.distributed.init_process_group``, every process takes its share of the batch.
-    Raises ``ValueError`` where the checkpoint belongs to another network, config or degradation.
+    Raises ``TypeError`` or ``ValueError`` for arguments of another kind, for a degradation or a
+    network that changes the shape of its input, and where the checkpoint belongs to another
+    network, config, degradation or set of images.
     """
+    _check_module("net", net)
+    if not isinstance(config, TrainConfig):
+        raise TypeError(f"config is a {type(config).__name__}, but must be a TrainConfig")
     device, rank, world = _device_of(net), *_rank_and_world()
     if config.batch_size % world:
         _check.fail("batch_size", config.batch_size, f"a multiple of the {world} processes")
@@ -231,7 +237,7 @@ def train(
     )
     generator = torch.Generator(device)
     net.to(memory_format=torch.channels_last)
-    state = _State(net, config, degradation, len(patches))
+    state = _State(net, config, degradation, patches.fingerprint)
     if checkpoint is not None and _files.check_place(checkpoint).exists():
         state.load(checkpoint)
     forward = nn.parallel.DistributedDataParallel(net) if world > 1 else net
@@ -247,9 +253,10 @@ def train(
             clean = patches.sample(config.batch_size // world, generator)
             clean = clean.contiguous(memory_format=torch.channels_last)
             noisy = degradation(clean, generator)
+            _check_output("the degradation", noisy, clean)
             with _autocast(device, state.bf16):
                 restored = forward(noisy)
-            _check_output(restored, clean)
+            _check_output("the network", restored, clean)
             loss = training_loss(restored.float(), clean, config.loss)
             state.optimizer.zero_grad()
             loss.backward()
@@ -290,10 +297,18 @@ def _training_mode(net: nn.Module, frozen_batch_norm: bool) -> None:
             module.eval()
 
 
-def _check_output(output: Tensor, given: Tensor) -> None:
+def _check_module(name: str, model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        hint = "; load_pretrained gives one by its name" if isinstance(model, str) else ""
+        raise TypeError(f"{name} is a {type(model).__name__}, but must be a torch.nn.Module{hint}")
+
+
+def _check_output(who: str, output: Tensor, given: Tensor) -> None:
+    if not isinstance(output, Tensor):
+        raise TypeError(f"{who} gives a {type(output).__name__}, but must give a tensor")
     if output.shape != given.shape:
         rule = f"that of its input, {tuple(given.shape)}"
-        _check.fail("the network's output shape", tuple(output.shape), rule)
+        _check.fail(f"{who}'s output shape", tuple(output.shape), rule)
 
 
 def training_loss(restored: Tensor, clean: Tensor, kind: str = "mean") -> Tensor:
@@ -310,7 +325,7 @@ class _State:
     """All that a training run must remember: what a checkpoint holds."""
 
     def __init__(
-        self, net: nn.Module, config: TrainConfig, degradation: Degradation, positions: int
+        self, net: nn.Module, config: TrainConfig, degradation: Degradation, images: str
     ) -> None:
         self.net, self.config, self.step, self.seconds = net, config, 0, 0.0
         self.bf16 = uses_bf16(config.precision, _device_of(net).type)
@@ -334,7 +349,7 @@ class _State:
             **{f"config.{name}": _plain(value) for name, value in asdict(config).items()},
             # without the addresses of functions, which differ from process to process
             "degradation": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(degradation)),
-            "training images (patch positions)": positions,
+            "training images (their hash)": images,
         }
 
     @property
@@ -447,6 +462,7 @@ def denoise(
     values that are on the 0–255 scale.
     """
     batch, restore = as_batch(noisy, name="noisy")
+    _check_module("model", model)
     if tile is not None:
         _check.integer("tile", tile, at_least=1)
     _check.one_of("precision", precision, PRECISIONS)
@@ -483,7 +499,7 @@ def _apply(
                 part = batch[image : image + 1, :, outer[0], outer[1]].to(device)
                 part = part.clone(memory_format=torch.channels_last)  # models may work in place
                 restored = net(part)
-                _check_output(restored, part)
+                _check_output("the network", restored, part)
                 restored = restored[:, :, inner[0], inner[1]]
                 result[image : image + 1, :, target[0], target[1]] = restored
     finally:
@@ -539,8 +555,14 @@ def score(
     """Restore one image, clip the result to [0, 1], not rounded, and compare it with the clean one.
 
     degraded, clean: arrays (H, W) or (H, W, 3), or tensors (1, C, H, W), floating point. border:
-    pixels on each side that are not compared. precision: as in ``denoise``.
+    pixels on each side that are not compared. precision: as in ``denoise``. Raises ``ValueError``
+    for integers, which the clipping would destroy.
     """
+    for name, image in (("degraded", degraded), ("clean", clean)):
+        if not (
+            image.is_floating_point() if isinstance(image, Tensor) else image.dtype.kind == "f"
+        ):
+            _check.fail(f"{name}'s dtype", str(image.dtype), "floating point, values in [0, 1]")
     start = time.perf_counter()
     restored = denoise(degraded, model, precision=precision).clip(0, 1)
     seconds = time.perf_counter() - start
@@ -570,7 +592,8 @@ def evaluate(
     scores = []
     for index, image in enumerate(images):
         clean, _ = as_batch(image, name=f"images[{index}]")
-        generator = torch.Generator().manual_seed(_check.integer("seed", seed) + index)
+        generator = torch.Generator().manual_seed(_check.seed("seed", seed) + index)
         noisy = degradation(clean, generator)
+        _check_output("the degradation", noisy, clean)
         scores.append(score(model, noisy, clean, precision=precision))
     return scores

@@ -34,7 +34,7 @@ class Variant:
     def build(self, seed: int) -> DnCNN:
         """The network as training begins. The seed decides its random weights."""
         net = DnCNN(**self.network)
-        net.reset_parameters(torch.Generator().manual_seed(_check.integer("seed", seed)))
+        net.reset_parameters(torch.Generator().manual_seed(_check.seed("seed", seed)))
         if self.change is not None:
             self.change(net)
         return net

@@ -22,6 +22,8 @@ def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray,
             raise TypeError(f"{name} is a {type(image).__name__}, but must be an array or a tensor")
         if image.ndim not in (2, 3, 4) or image.size == 0:
             _check.fail(f"{name}'s shape", image.shape, "(H, W), (H, W, 3) or (B, C, H, W)")
+        if image.dtype.kind not in "fuib":
+            _check.fail(f"{name}'s dtype", str(image.dtype), "real numbers")
         arrays.append(image.astype(np.float64))
     if arrays[0].shape != arrays[1].shape:
         _check.fail("restored's shape", arrays[0].shape, f"that of clean, {arrays[1].shape}")

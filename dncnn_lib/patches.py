@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,6 +72,13 @@ class PatchSampler:
     def __len__(self) -> int:
         """The number of different positions that a patch can be cut from."""
         return int(self._cumulative[-1])
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the images as they are offered: sizes and pixels."""
+        digest = hashlib.sha256(self._sizes.cpu().numpy().tobytes())
+        digest.update(self._pixels.cpu().numpy().data)
+        return digest.hexdigest()
 
     def sample(self, batch_size: int, generator: torch.Generator) -> Tensor:
         """A batch of clean patches: (batch_size, C, p, p) float32 in [0, 1]."""

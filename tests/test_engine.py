@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import whole
+from helpers import raises, whole
 from torch import nn
 
 from dncnn_lib import engine
@@ -98,13 +98,16 @@ def assert_equal_states(a: nn.Module, b: nn.Module) -> None:
         ("lr", float("nan"), "lr is nan, but must be finite"),
         ("final_lr", -1, "final_lr is -1.0, but must be at least 0"),
         ("final_lr", 1, "final_lr is 1.0, but must be at most 0.005"),
-        ("warmup", 1, "warmup is 1, but must be less than 1"),
+        ("warmup", 1, "warmup is 1.0, but must be less than 1"),
         ("warmup", -0.1, "warmup is -0.1, but must be at least 0"),
-        ("momentum", 1.5, "momentum is 1.5, but must be at most 1"),
+        ("momentum", 1, "momentum is 1.0, but must be less than 1"),
+        ("ema", 1.0, "ema is 1.0, but must be less than 1"),
+        ("scales", (), "scales is (), but must be a tuple of at least one number"),
+        ("scales", 1.0, "scales is 1.0, but must be a tuple of at least one number"),
+        ("seed", 2**70, f"seed is {2**70}, but must be less than 2**63"),
         ("weight_decay", -1, "weight_decay is -1.0, but must be at least 0"),
         ("clip_norm", 0, "clip_norm is 0.0, but must be greater than 0"),
         ("ema", 0, "ema is 0.0, but must be greater than 0"),
-        ("ema", 1.5, "ema is 1.5, but must be at most 1"),
     ],
 )
 def test_impossible_settings(name, value, message):
@@ -389,6 +392,27 @@ def test_nothing_happens_before_the_first_step():
         next(steps)
 
 
+def test_what_is_no_network_no_config_or_no_degradation_is_named():
+    net, config = small_net(), TrainConfig(**QUICK)
+    message = "net is a str, but must be a torch.nn.Module; load_pretrained gives one by its name"
+    with raises(TypeError, message):
+        next(train("dncnn-b", IMAGES, same, config))
+    with raises(TypeError, message.replace("net", "model", 1)):
+        denoise(picture(8, 8), "dncnn-b")
+    with raises(TypeError, "config is a dict, but must be a TrainConfig"):
+        next(train(net, IMAGES, same, QUICK))
+    shape, narrower = (2, 1, 8, 8), (2, 1, 8, 7)
+    rule = f"must be that of its input, {shape}"
+    with raises(ValueError, f"the degradation's output shape is {narrower}, but {rule}"):
+        next(train(net, IMAGES, lambda clean, _: clean[..., 1:], config))
+    with raises(TypeError, "the degradation gives a NoneType, but must give a tensor"):
+        next(train(net, IMAGES, lambda *_: None, config))
+    with raises(
+        ValueError, "degraded's dtype is 'uint8', but must be floating point, values in [0, 1]"
+    ):
+        engine.score(net, np.zeros((12, 12), np.uint8), np.zeros((12, 12), np.float32))
+
+
 def test_a_network_of_another_output_shape_is_refused():
     net = nn.Conv2d(3, 1, 3, padding=1)
     message = (
@@ -525,7 +549,6 @@ def test_a_damaged_checkpoint_is_named_and_kept(tmp_path, damage):
             "GaussianNoise(sigma=(0, 55))",
             "GaussianNoise(sigma=25)",
         ),
-        ({"clean_images": IMAGES[:1]}, "training images (patch positions)", 100, 59),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -539,6 +562,17 @@ def test_a_checkpoint_of_another_training(tmp_path, changes, what, was, now):
     )
     with pytest.raises(ValueError, match=whole(message)):
         next(train(small_net(), **{**usual, **changes}, checkpoint=path))
+
+
+def test_a_checkpoint_of_other_images_of_the_same_sizes(tmp_path):
+    path = tmp_path / "run.pt"
+    list(train(small_net(), IMAGES, BLIND, resumable(), checkpoint=path))
+    others = [IMAGES[0], 1 - IMAGES[1]]
+    message = (
+        f"^checkpoint {re.escape(str(path))} was made with training images \\(their hash\\) = "
+    )
+    with pytest.raises(ValueError, match=message):
+        next(train(small_net(), others, BLIND, resumable(), checkpoint=path))
 
 
 def test_a_checkpoint_of_another_network(tmp_path):
