@@ -71,6 +71,27 @@ def training(
     return _compare(task, batch_size, _usual_training, _our_training, arguments, repeats)
 
 
+def operations(size: tuple[int, int], network: tuple[int, int] = NETWORK) -> float:
+    """Additions and multiplications of a grey network's convolutions on an image, in units of 10⁹.
+
+    With a time of ``inference`` this gives GFLOP/s, to hold against ``peak``.
+    """
+    depth, width = network
+    per_pixel = 2 * 9 * (2 * width + (depth - 2) * width**2)
+    return per_pixel * size[0] * size[1] / 1e9
+
+
+def peak(repeats: int = 7, side: int = 2048) -> float:
+    """GFLOP/s of fp32 in a product of matrices, side × side: what this processor gives at best."""
+    a = torch.full((side, side), 0.5)
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - start)
+    return 2 * side**3 / 1e9 / statistics.median(seconds[1:])
+
+
 def _compare(
     task: str, images: int, usual: Callable, ours: Callable, arguments: tuple, repeats: int
 ) -> Row:
