@@ -16,10 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import _check, _files
+
 if TYPE_CHECKING:
     from torch import nn
 
     from .engine import Step
+    from .model import DnCNN
+    from .tables import Entry
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,14 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--set",
         nargs="+",
-        default=["samples"],
-        help="registered sets or folders (default: samples)",
+        help="registered sets, folders, small, bsd432 (default: samples)",
     )
     add("--sigma", nargs="+", type=float, help="noise levels (15 25 50 if nothing else is asked)")
     add("--scale", nargs="+", type=int, help="super-resolution by these scales")
     add("--quality", nargs="+", type=int, help="deblocking of JPEG of these qualities")
-    add("--csv", metavar="FILE", help="write the table to a file too, with all digits")
-    add("--per-image", action="store_true", help="a row for every image, not only the means")
+    add("--csv", metavar="FILE", help="write every image's numbers and the means to a file, too")
+    add("--per-image", action="store_true", help="show a row for every image, not only the means")
     add("--paper", action="store_true", help="the paper's tables, with its numbers beside ours")
 
     command("info", _info, "this machine, the models, the recipes, the image sets", _INFO)
@@ -165,9 +168,10 @@ from the last checkpoint, and ends with the weights of a run that was not interr
 Beside the weights are written the checkpoint (.ckpt), the record of training (.csv, a row
 for each report) and at the end the card (.json: how it was trained, and its PSNR).
 
-The PSNR on the way is that of Set12 where it is on this machine, else of the samples.
-Images for --data: 'small' ships with the course; 'bsd432' is the recipes' own (BSDS500
-without BSD68, downloaded once, 32 MB); a set that info lists; or a folder.
+The PSNR on the way is that of the recipe's set where it is on this machine (Set12 for the grey
+networks), else of the samples. Images for --data: 'small', which ships with the course and
+needs no network; 'bsd432', which most recipes are made for (BSDS500 without BSD68, downloaded
+once, 32 MB); a set that info lists; or a folder.
 
 examples:
   $ train dncnn-b
@@ -185,8 +189,10 @@ are not there.
 
 With --paper the tasks, levels and sets are those that the paper has for each model, as far
 as the sets are on this machine, and the table has the paper's numbers beside ours and, for
-Gaussian noise, those of the weights that its authors published. With --csv the rows of the
-models that were measured replace those in the file, and others stay.
+Gaussian noise, those of the weights that its authors published.
+
+With --csv the rows of the models that were measured replace theirs in the file, and those of
+other models stay.
 
 examples:
   $ evaluate
@@ -228,6 +234,10 @@ examples:
 def _denoise(options: argparse.Namespace) -> int:
     from .zoo import load_pretrained
 
+    for name in ("input", "output"):
+        if not getattr(options, name):
+            _check.fail({"input": "IN", "output": "OUT"}[name], "", "the name of a file or folder")
+    _check.integer("--tile", options.tile, at_least=1)
     source, target = Path(options.input), Path(options.output)
     pairs = _pairs(source, target, options.force)
     model, many, written, failures = load_pretrained(options.model), source.is_dir(), set(), []
@@ -320,6 +330,9 @@ def _train(options: argparse.Namespace) -> int:
     out = Path(options.out or f"runs/{recipe.name}.safetensors")
     checkpoint = Path(options.checkpoint or out.with_suffix(".ckpt"))
     with runs.processes(options.device) as first:
+        if first and runs.is_finished(recipe, out, options.data):
+            print(f"{out} holds this network, trained to the end; name another --out to train anew")
+            return 0
         steps = runs.run(
             recipe,
             out,
@@ -333,7 +346,7 @@ def _train(options: argparse.Namespace) -> int:
             for _ in _show(steps, recipe.name) if first else steps:
                 pass
         except KeyboardInterrupt:
-            saved = any(checkpoint.parent.glob(f"{checkpoint.stem}*{checkpoint.suffix}"))
+            saved = runs.checkpoints(recipe, checkpoint)
             hint = "the same command goes on from" if saved else "there is not yet a"
             raise KeyboardInterrupt(f"stopped; {hint} checkpoint {checkpoint}") from None
     if first:
@@ -368,100 +381,109 @@ def _show(steps: Iterator[Step], name: str) -> Iterator[Step]:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    return _paper(options) if options.paper else _measure(options)
-
-
-def _paper(options: argparse.Namespace) -> int:
     from . import tables
+    from .protocols import PROTOCOLS
     from .zoo import load_pretrained
 
-    entries = []
-    for name in options.model:
-        tables.paper_name(name)
-    for name in options.model:
-        measured = tables.measure_table(name, load_pretrained(name))
-        entries += _bar(measured, name, "image", leave=False)
+    if options.paper and (options.set or options.sigma or options.scale or options.quality):
+        raise ValueError(
+            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality"
+        )
+    others = []
+    if options.csv:  # whatever stands against it is said before hours of measuring, not after
+        if Path(options.csv).suffix != ".csv":
+            _check.fail("--csv", options.csv, "the name of a .csv file")
+        if _files.check_place(options.csv).exists():
+            others = tables.read_table(options.csv)
+    models = {name: load_pretrained(name) for name in options.model}
+    measured = _papers(models) if options.paper else _asked(models, options)
+    entries = list(measured)
+    shown = [entry for entry in entries if entry.image == tables.MEAN or options.per_image]
+    print(_with_the_papers(shown) if options.paper else _qualities(shown))
     if options.csv:
-        kept = tables.read_table(options.csv) if Path(options.csv).exists() else []
-        kept = [entry for entry in kept if entry.model not in options.model]
-        tables.write_table([*kept, *entries], options.csv)
-    header = ["model", "task", "set", "level", "image", "PSNR", "paper", "authors' weights"]
-    rows = []
-    for entry in entries:
-        if entry.image != tables.MEAN and not options.per_image:
-            continue
-        row = [entry.model, entry.task, entry.set, str(entry.level), entry.image]
-        row.append(f"{entry.psnr:.2f}")
-        paper = tables.paper_name(entry.model)
-        for method in (paper, f"{paper} (authors' weights)"):
-            found = tables.published(method, *row[1:3], entry.level, entry.image)
-            row.append(f"{found.psnr:.2f}" if found else "-")
-        rows.append(row)
-    print(_table(header, rows, texts=5))
-    print("\nPSNR in dB. SSIM is in the file that --csv writes.")
+        others = [entry for entry in others if entry.model not in models]
+        tables.write_table([*others, *entries], options.csv)
+    if not options.paper:
+        print("\nPSNR in dB. The protocol:")
+        for task in dict.fromkeys(entry.task for entry in entries):
+            words = f"{task}: {PROTOCOLS[task]}."
+            print(textwrap.fill(words, 100, subsequent_indent="  "))
     return 0
 
 
-def _measure(options: argparse.Namespace) -> int:
-    from .protocols import PROTOCOLS
+def _papers(models: dict[str, DnCNN]) -> Iterator[Entry]:
+    """The paper's tables of some models."""
+    from . import tables
+
+    for name in models:
+        tables.paper_name(name)
+    for name, model in models.items():
+        yield from _bar(tables.measure_table(name, model), name, "image", leave=False)
+
+
+def _asked(models: dict[str, DnCNN], options: argparse.Namespace) -> Iterator[Entry]:
+    """What the options ask for."""
+    import numpy as np
+
+    from . import tables
+    from .protocols import TASKS
     from .runs import image_set
-    from .zoo import load_pretrained
 
     asked = {
         "gaussian": options.sigma,
         "super-resolution": options.scale,
         "deblocking": options.quality,
     }
-    asked = {task: levels for task, levels in asked.items() if levels}
-    asked = asked or {"gaussian": [15.0, 25.0, 50.0]}
-    rows = []
-    for name in options.model:
-        model = load_pretrained(name)
-        for set_name in options.set:
+    asked = {task: levels for task, levels in asked.items() if levels} or {"gaussian": [15, 25, 50]}
+    for task, levels in asked.items():
+        for level in levels:
+            TASKS[task].case(np.zeros((64, 64), np.float32), level, 0)  # refuses impossible levels
+    names, progress = options.set or ["samples"], sys.stderr.isatty()
+    sets = {
+        (name, grey): image_set(name, grey=grey, progress=progress)
+        for name in names
+        for grey in {
+            task == "gaussian" and model.channels == 1
+            for task in asked
+            for model in models.values()
+        }
+    }
+    for name, model in models.items():
+        for set_name in names:
             for task, levels in asked.items():
-                grey = task == "gaussian" and model.channels == 1
-                images = image_set(set_name, grey=grey, progress=sys.stderr.isatty())
+                images = sets[set_name, task == "gaussian" and model.channels == 1]
                 for level in levels:
-                    found = _scores(model, images, task, level, set_name)
-                    for image, values in found.items():
-                        rows.append([name, set_name, task, f"{level:g}", image, *values])
-    if not options.per_image:
-        rows = [row for row in rows if row[4] == "mean"]
+                    title = f"{set_name}, {task} {level:g}"
+                    measured = tables.measure_set(name, model, task, set_name, images, level)
+                    yield from _bar(measured, title, "image", len(images) + 1, leave=False)
+
+
+def _with_the_papers(entries: Sequence[Entry]) -> str:
+    """A table with the paper's numbers, and those of its authors' weights, beside ours."""
+    from . import tables
+
+    header = ["model", "task", "set", "level", "image", "PSNR", "paper", "authors' weights"]
+    rows = []
+    for entry in entries:
+        row = [entry.model, entry.task, entry.set, f"{entry.level:g}", entry.image]
+        row.append(f"{entry.psnr:.2f}")
+        paper = tables.paper_name(entry.model)
+        for method in (paper, f"{paper} (authors' weights)"):
+            found = tables.published(method, *row[1:3], entry.level, entry.image)
+            row.append(f"{found.psnr:.2f}" if found else "-")
+        rows.append(row)
+    return _table(header, rows, texts=5) + "\n\nPSNR in dB. SSIM is in the file that --csv writes."
+
+
+def _qualities(entries: Sequence[Entry]) -> str:
     header = ["model", "set", "task", "level", "image", "degraded PSNR", "PSNR"]
     header += ["degraded SSIM", "SSIM"]
-    if options.csv:
-        _write_csv(options.csv, header, rows)
-    formats = ["{}"] * 5 + ["{:.2f}"] * 2 + ["{:.4f}"] * 2
-    print(_table(header, [[f.format(v) for f, v in zip(formats, row)] for row in rows], texts=5))
-    print("\nPSNR in dB. The protocol:")
-    for task in asked:
-        print(textwrap.fill(f"{task}: {PROTOCOLS[task]}.", 100, subsequent_indent="  "))
-    return 0
-
-
-def _scores(
-    model: nn.Module, images: dict[str, Any], task: str, level: float, set_name: str
-) -> dict[str, list[float]]:
-    """Degraded PSNR, PSNR, degraded SSIM, SSIM of each image and, last, of their mean."""
-    from .protocols import score_image
-
-    found = {}
-    title = f"{set_name}, {task} {level:g}"
-    for number, (name, image) in enumerate(_bar(images.items(), title, "image", leave=False)):
-        score = score_image(model, image, task, level, seed=number)
-        found[name] = [score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim]
-    columns = zip(*found.values())
-    return {**found, "mean": [sum(column) / len(found) for column in columns]}
-
-
-def _write_csv(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    import csv
-
-    from . import _files
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    _files.write_bytes(path, text.getvalue().encode())
+    rows = [
+        [e.model, e.set, e.task, f"{e.level:g}", e.image, f"{e.degraded_psnr:.2f}", f"{e.psnr:.2f}"]
+        + [f"{e.degraded_ssim:.4f}", f"{e.ssim:.4f}"]
+        for e in entries
+    ]
+    return _table(header, rows, texts=5)
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -510,14 +532,18 @@ def _benchmark(options: argparse.Namespace) -> int:
     from . import benchmark
     from .environment import describe_environment
 
-    depth, width = benchmark.NETWORK
+    network = depth, width = benchmark.NETWORK
     print(f"{describe_environment()['processor']}; DnCNN of {depth} layers, {width} wide, grey")
     sizes, repeats = (benchmark.QUICK_SIZES, 3) if options.quick else (benchmark.SIZES, 7)
-    network = benchmark.NETWORK
     timed = benchmark.inference(sizes, network=network, repeats=repeats)
     rows = list(_bar(timed, "timing", "size", len(sizes)))
     print("\nTime for an image, milliseconds")
     print(_comparison(rows, lambda row, seconds: f"{1000 * seconds:.0f}"))
+    arithmetic = benchmark.operations(sizes[-1], network) / rows[-1].fp32
+    print(
+        f"\nArithmetic of the last fp32 figure: {arithmetic:.0f} GFLOP/s; in a large product of "
+        f"matrices this processor reaches {benchmark.peak(repeats):.0f}."
+    )
     row = benchmark.training(network=network, repeats=repeats)
     print("\nTraining, patches per second")
     print(_comparison([row], lambda row, seconds: f"{row.images / seconds:.0f}"))

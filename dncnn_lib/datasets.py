@@ -150,12 +150,14 @@ def _locate(files: Sequence[DatasetFile], download: bool, progress: bool) -> lis
         _verify(path, file)
     missing = [file for file in files if file not in found]
     if missing and not download:
-        raise FileNotFoundError(_missing(missing[0], "it is not on this machine"))
+        raise FileNotFoundError(_missing(missing, "it is not on this machine"))
+    fetched = missing
     if missing and progress:
         from tqdm.auto import tqdm
 
-        missing = tqdm(missing, desc="downloading", unit="file")
-    found.update({file: _download(file) for file in missing})
+        fetched = tqdm(missing, desc="downloading", unit="file")
+    for number, file in enumerate(fetched):
+        found[file] = _download(missing[number:])
     return [found[file] for file in files]
 
 
@@ -185,11 +187,13 @@ def _verify(path: Path, file: DatasetFile) -> None:
         raise ValueError(f"{path} has SHA-256 {found}, but must have {file.sha256}; {remedy}")
 
 
-def _download(file: DatasetFile) -> Path:
-    """Fetch the file to the cache, where it appears whole and checked, or not at all."""
+def _download(files: Sequence[DatasetFile]) -> Path:
+    """Fetch the first of the files to the cache, where it appears whole and checked, or not at all.
+    The others are those that will be asked for next."""
     import pooch
     import requests
 
+    file = files[0]
     folder, log = cache_folder() / file.set, pooch.get_logger()
     level = log.level
     log.setLevel("WARNING")  # pooch reports every file that it fetches
@@ -198,10 +202,10 @@ def _download(file: DatasetFile) -> Path:
         pooch.retrieve(file.url, f"sha256:{file.sha256}", file.name, folder, downloader=downloader)
     except requests.exceptions.HTTPError as error:
         reason = f"{file.url} answers with status {error.response.status_code}"
-        raise FileNotFoundError(_missing(file, reason)) from error
+        raise FileNotFoundError(_missing(files, reason)) from error
     except requests.exceptions.RequestException as error:
         reason = f"downloading {file.url} failed ({type(error).__name__})"
-        raise FileNotFoundError(_missing(file, reason)) from error
+        raise FileNotFoundError(_missing(files, reason)) from error
     except ValueError as error:
         raise ValueError(
             f"{file.url} sent a file that has not the SHA-256 {file.sha256}, so it was thrown "
@@ -218,9 +222,10 @@ def _download(file: DatasetFile) -> Path:
     return folder / file.name
 
 
-def _missing(file: DatasetFile, reason: str) -> str:
+def _missing(files: Sequence[DatasetFile], reason: str) -> str:
+    file, sets = files[0], " ".join(dict.fromkeys(file.set for file in files))
     return (
         f"{file.set}/{file.name} is missing: {reason}. With a network connection run "
-        f"`python -m dncnn_lib download {file.set}`; or set {VARIABLE} to a folder that holds "
+        f"`python -m dncnn_lib download {sets}`; or set {VARIABLE} to a folder that holds "
         f"{file.set}/{file.name}"
     )

@@ -112,10 +112,13 @@ def score_image(
 ) -> Score:
     """Degrade, restore and compare one image by the protocol of a task.
 
-    image: (H, W) or (H, W, 3), float32 in [0, 1]; of the tasks other than "gaussian" a colour image
-    is measured on its luma. Raises ``ValueError`` for an unknown task or a level it cannot have.
+    image: (H, W) or (H, W, 3), float32 in [0, 1] or uint8; of the tasks other than "gaussian" a
+    colour image is measured on its luma. Raises ``ValueError`` for an unknown task or a level it
+    cannot have.
     """
     _check.one_of("task", task, tuple(TASKS))
+    if image.dtype == np.uint8:
+        image = image.astype(np.float32) / 255
     case = TASKS[task].case(image, level, seed)
     return score(model, case.degraded, case.clean, border=case.border)
 

@@ -21,7 +21,7 @@ from . import _check, _files
 from ._paths import DATA
 from .model import DnCNN
 from .protocols import TASKS, score_image
-from .runs import measured_sets
+from .runs import Images, measured_sets
 
 MEAN = "mean"
 TABLES = DATA / "tables" / "quality.csv"
@@ -36,7 +36,7 @@ class Entry:
     model: str
     task: str
     set: str
-    level: int
+    level: float
     image: str
     degraded_psnr: float
     psnr: float
@@ -80,39 +80,41 @@ def measure_table(name: str, model: DnCNN) -> Iterator[Entry]:
     for task, levels in _PAPER[name][1].items():
         for set_name, images in measured_sets(task, model.channels).items():
             for level in levels:
-                found = []
-                for number, (image, pixels) in enumerate(images.items()):
-                    score = score_image(model, pixels, task, level, seed=number)
-                    values = (score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim)
-                    found.append(values)
-                    yield _entry(name, task, set_name, level, image, values)
-                mean = np.mean(found, axis=0)
-                yield _entry(name, task, set_name, level, MEAN, mean)
+                yield from measure_set(name, model, task, set_name, images, level)
 
 
-def _entry(
-    model: str, task: str, set_name: str, level: int, image: str, values: Sequence[float]
-) -> Entry:
-    before, after, ssim_before, ssim_after = (float(value) for value in values)
-    return Entry(
-        model, task, set_name, level, image,
-        round(before, 3), round(after, 3), round(ssim_before, 4), round(ssim_after, 4),
-    )  # fmt: skip
+def measure_set(
+    name: str, model: DnCNN, task: str, set_name: str, images: Images, level: float
+) -> Iterator[Entry]:
+    """Measure a model on a set at one level of a task: an ``Entry`` for each image, then of their
+    mean. name, set_name: what the entries say. Noise as in ``protocols.scores``."""
+
+    def entry(image: str, values: Sequence[float]) -> Entry:
+        digits = [round(float(value), places) for value, places in zip(values, (3, 3, 4, 4))]
+        return Entry(name, task, set_name, level, image, *digits)
+
+    found = []
+    for number, (image, pixels) in enumerate(images.items()):
+        score = score_image(model, pixels, task, level, seed=number)
+        found.append((score.noisy_psnr, score.psnr, score.noisy_ssim, score.ssim))
+        yield entry(image, found[-1])
+    yield entry(MEAN, np.mean(found, axis=0))
 
 
 def read_table(path: str | os.PathLike = TABLES) -> list[Entry]:
     """The stored measurements. Raises ``OSError`` or ``ValueError`` for another file."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    names = [field.name for field in fields(Entry)]
     try:
-        return [
-            Entry(*(_KINDS[field.type](row[field.name]) for field in fields(Entry))) for row in rows
-        ]
+        with open(path, newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            if table.fieldnames != names:
+                raise ValueError(table.fieldnames)
+            return [Entry(*(_KINDS[f.type](row[f.name]) for f in fields(Entry))) for row in table]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a table of quality") from error
 
 
-_KINDS = {"str": str, "int": int, "float": float}
+_KINDS = {"str": str, "float": float}
 
 
 def write_table(entries: Iterable[Entry], path: str | os.PathLike = TABLES) -> None:
@@ -120,7 +122,7 @@ def write_table(entries: Iterable[Entry], path: str | os.PathLike = TABLES) -> N
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(entry) for entry in entries)
+    writer.writerows(asdict(entry) | {"level": f"{entry.level:g}"} for entry in entries)
     _files.write_bytes(Path(path), text.getvalue().encode())
 
 
@@ -136,7 +138,7 @@ def _published() -> dict[tuple[str, str, str, int, str], Quality]:
 
 
 def published(
-    method: str, task: str, set_name: str, level: int, image: str = MEAN
+    method: str, task: str, set_name: str, level: float, image: str = MEAN
 ) -> Quality | None:
     """What the literature says of a method, such as "BM3D" or "DnCNN-S"; None if it is not known.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -512,20 +512,43 @@ def test_the_table_is_what_evaluate_measures(call, weights, album):
         ]
         assert line.split() == [weights, "album", "gaussian", f"{sigma:g}", "mean", *values]
     assert "seed 0" in " ".join(protocol)
-    with open("table.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["image"] for row in rows] == ["mean", "mean"]
-    assert f"{float(rows[0]['PSNR']):.2f}" == first.split()[6]
+    rows = tables.read_table("table.csv")
+    assert [row.image for row in rows] == ["B.JPG", "a.png", "mean"] * 2
+    assert f"{rows[2].psnr:.2f}" == first.split()[6]
+    tables.write_table([replace(rows[0], model="other"), *rows], "table.csv")
+    assert call(*words, "--csv", "table.csv")[0] == 0  # replaces the model's rows, and no others
+    assert [row.model for row in tables.read_table("table.csv")] == ["other", *6 * [weights]]
+
+
+def test_what_stands_against_a_table_is_said_before_it_is_measured(
+    call, weights, album, monkeypatch
+):
+    picture("album/a.png", 20, 20)
+    monkeypatch.setattr(protocols, "score", None)  # measuring would raise
+    words = ("evaluate", "--model", weights, "--set", "album")
+    notes = Path("notes.csv")
+    notes.write_text("my only notes\n")
+    for more, message in (
+        (["--csv", "notes.csv"], "notes.csv is not a table of quality"),
+        (["--csv", "t.png"], "--csv is 't.png', but must be the name of a .csv file"),
+        (["--csv", "no/t.csv"], "cannot write no/t.csv: the folder no does not exist"),
+        (["--scale", "1"], "scale is 1, but must be an integer of at least 2"),
+        (
+            ["--paper"],
+            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality",
+        ),
+    ):
+        assert call(*words, *more) == (1, "", [f"error: {message}"])
+    assert notes.read_text() == "my only notes\n"
 
 
 def test_a_row_for_every_image(call, weights, album):
     picture("album/a.png", 20, 20)
     picture("album/B.JPG", 16, 20)
-    words = ("--model", weights, weights, "--set", "album", "--sigma", "25", "--per-image")
+    words = ("--model", weights, "--set", "album", "--sigma", "25", "--per-image")
     code, out, _ = call("evaluate", *words)
-    rows = [line.split() for line in out.splitlines()[1:7]]
-    assert code == 0 and [row[4] for row in rows] == ["B.JPG", "a.png", "mean"] * 2
-    assert rows[:3] == rows[3:]
+    rows = [line.split() for line in out.splitlines()[1:4]]
+    assert code == 0 and [row[4] for row in rows] == ["B.JPG", "a.png", "mean"]
     for column in (5, 6):
         mean = (float(rows[0][column]) + float(rows[1][column])) / 2
         assert float(rows[2][column]) == pytest.approx(mean, abs=0.011)
@@ -537,15 +560,13 @@ def test_the_three_tasks(call, weights, album):
     words = ("evaluate", "--model", weights, "--set", "one", "--csv", "t.csv")
     code, out, err = call(*words, "--sigma", "25", "--scale", "2", "3", "--quality", "10")
     assert (code, err) == (0, [])
-    with open("t.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row for row in tables.read_table("t.csv") if row.image == "mean"]
     expected = ["gaussian 25", "super-resolution 2", "super-resolution 3", "deblocking 10"]
-    assert [f"{row['task']} {row['level']}" for row in rows] == expected
+    assert [f"{row.task} {row.level:g}" for row in rows] == expected
     clean = images.read_image("one/a.png")
     score = protocols.score_image(zoo.load_pretrained(weights), clean, "super-resolution", 3)
-    assert (
-        float(rows[2]["PSNR"]) == score.psnr and float(rows[2]["degraded SSIM"]) == score.noisy_ssim
-    )
+    found = (rows[2].psnr, rows[2].degraded_ssim)
+    assert found == (round(score.psnr, 3), round(score.noisy_ssim, 4))
     for task in ("gaussian", "super-resolution", "deblocking"):
         assert f"\n{task}: " in out
     code, _, err = call(*words, "--scale", "1")
@@ -656,10 +677,19 @@ def test_the_benchmark_gives_its_tables(call, monkeypatch):
     code, out, err = call("benchmark", "--quick")
     assert (code, err) == (0, [])
     assert "; DnCNN of 3 layers, 4 wide, grey" in out.splitlines()[0]
+    assert re.search(
+        r"^Arithmetic of the last fp32 figure: \d+ GFLOP/s; .* \d+\.$", out, re.MULTILINE
+    )
     number, times = r" +\d+", r" +\d+\.\dx"
     bf16 = rf"({number}{times}| +- +-)"
     for task in ("denoise 8×8", "train on 16 patches of 40×40"):
         assert re.search(f"^{task}{number}{number}{times}{bf16}$", out, re.MULTILINE)
+
+
+def test_the_arithmetic_of_a_network():
+    # by hand: 3 convolutions of 3×3, 1→4, 4→4, 4→1, on 10×20 pixels, 2 operations for each weight
+    assert benchmark.operations((10, 20), (3, 4)) == 2 * 9 * (4 + 16 + 4) * 200 / 1e9
+    assert benchmark.peak(repeats=1, side=64) > 0
 
 
 def test_benchmark_rows_are_medians_without_the_first(monkeypatch):

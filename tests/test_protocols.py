@@ -152,3 +152,11 @@ def test_the_degraded_images_are_those_of_the_papers(name, task, level, psnr, ss
     assert np.mean([s.noisy_ssim for s in scores]) == pytest.approx(
         ssim, abs=0.0001 if exact else 0.0012
     )
+
+
+def test_eight_bit_images_are_measured_like_those_in_unit_range():
+    whole = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
+    unit = whole.astype(np.float32) / 255
+    for task, level in (("gaussian", 25), ("super-resolution", 2), ("deblocking", 10)):
+        scores = [protocols.score_image(nn.Identity(), i, task, level) for i in (whole, unit)]
+        assert scores[0].psnr == pytest.approx(scores[1].psnr, abs=1e-6)
