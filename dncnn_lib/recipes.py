@@ -11,6 +11,7 @@ from . import _check
 from .degrade import Degradation, DownUp, GaussianNoise, JPEGCompression, RandomChoice
 from .engine import TrainConfig
 from .model import DnCNN
+from .protocols import TASKS
 from .zoo import load_pretrained, model_names
 
 
@@ -22,8 +23,8 @@ class Recipe:
     what is undone; stages: how long and how, one training after another, each from the result of
     the one before; training_set: as in ``runs.image_set``; colour: train on colour images;
     validation: a registered set and the noise level for the PSNR on the way; tasks: what the
-    finished network is measured on; effort: as in ``recipe``; start:
-    the pretrained network that training begins from, or None.
+    finished network is measured on; effort: as in ``recipe``; start: the pretrained network that
+    training begins from, or None.
     """
 
     name: str
@@ -47,6 +48,13 @@ class Recipe:
         net = DnCNN(**self.network)
         net.reset_parameters(torch.Generator().manual_seed(self.stages[0].seed))
         return net
+
+    def levels(self, task: str) -> tuple[float, ...]:
+        """What the finished network is measured at: a network for one noise level at that, others
+        at the paper's."""
+        sigma = getattr(self.degradation, "sigma", None)
+        one = task == "gaussian" and isinstance(sigma, (int, float))
+        return (sigma,) if one else TASKS[task].levels
 
 
 _CPU: dict[str, Any] = {"batch_size": 16, "patch_size": 40, "warmup": 0.05, "log_every": 50}

@@ -119,17 +119,26 @@ _SETS = {
 
 
 def measure(
-    net: DnCNN, sets: Mapping[str, Images], task: str = "gaussian", levels: Sequence[float] = ()
+    net: DnCNN,
+    sets: Mapping[str, Images],
+    task: str = "gaussian",
+    levels: Sequence[float] = (),
+    *,
+    progress: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Mean PSNR in dB for each set and level, as ``protocols`` says: {"Set12": {"25": 30.1}}.
 
-    levels: those of the paper unless told otherwise.
+    levels: those of the paper unless told otherwise. progress: show a bar.
     """
-    levels = levels or TASKS[task].levels
-    return {
-        name: {f"{level:g}": _mean_psnr(net, images, task, level) for level in levels}
-        for name, images in sets.items()
-    }
+    jobs = [(name, level) for name in sets for level in levels or TASKS[task].levels]
+    if progress:
+        from tqdm.auto import tqdm
+
+        jobs = tqdm(jobs, desc=f"measuring, {task}", unit="level")
+    psnr: dict[str, dict[str, float]] = {name: {} for name in sets}
+    for name, level in jobs:
+        psnr[name][f"{level:g}"] = _mean_psnr(net, sets[name], task, level)
+    return psnr
 
 
 def _mean_psnr(net: DnCNN, images: Images, task: str, level: float) -> float:
@@ -161,7 +170,7 @@ def run(
         run that was interrupted goes on from there.
     validate: measure PSNR on the way: on the recipe's set if it is on this machine, else on the
         held-out samples.
-    progress: show a bar over downloads.
+    progress: show a bar over downloads and the final measurement.
 
     Under ``torchrun``, inside ``processes()``, only the first process writes. Raises ``ValueError``
     where a wish cannot be met or ``out`` holds the result of something else, and
@@ -175,16 +184,19 @@ def run(
     stages = _stages_in(out, recipe, data)
     if len(stages) == len(recipe.stages):
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
+    where = torch_device(device)
+    records = [out.with_name(f"{out.stem}{_suffix(n)}.csv") for n in range(len(recipe.stages))]
+    for record in records:
+        read_record(record)  # whatever else is there is not written over
     images = image_set(data, grey=not recipe.colour, progress=progress and first)
+    out.parent.mkdir(parents=True, exist_ok=True)
     net = zoo.load_pretrained(out) if stages else recipe.build()
     start = zoo.card(recipe.start)["sha256"] if recipe.start and not stages else None
-    net.to(torch_device(device))
+    net.to(where)
     validation = _validation(recipe, net.channels) if validate and first else None
-    for number, config in enumerate(recipe.stages[len(stages) :], start=len(stages) + 1):
-        suffix = f"-{number}" if number > 1 else ""
-        state = checkpoint.with_stem(checkpoint.stem + suffix)
-        record = out.with_name(f"{out.stem}{suffix}.csv")
+    for number in range(len(stages), len(recipe.stages)):
+        config, record = recipe.stages[number], records[number]
+        state = checkpoint.with_stem(checkpoint.stem + _suffix(number))
         steps = train(
             net,
             list(images.values()),
@@ -201,14 +213,26 @@ def run(
                 )
             yield step
         stages.append(stage_card(config, net, seconds=_seconds(record), commit=commit))
-        if number == 1 and start:
+        if number == 0 and start:
             stages[-1]["start"] = {"name": recipe.start, "sha256": start}
     if first:
         psnr = {
-            task: measure(net, measured_sets(task, net.channels), task) for task in recipe.tasks
+            task: measure(
+                net,
+                measured_sets(task, net.channels),
+                task,
+                recipe.levels(task),
+                progress=progress,
+            )
+            for task in recipe.tasks
         }
         card = make_card(recipe, net, stages, psnr, data=data, images=len(images))
         zoo.save_pretrained(net, out, card)
+
+
+def _suffix(stage: int) -> str:
+    """What the files of a recipe's stage, counted from 0, have behind their name."""
+    return f"-{stage + 1}" if stage else ""
 
 
 def _validation(recipe: Recipe, channels: int) -> Callable[[DnCNN], float]:
@@ -240,6 +264,17 @@ def _stages_in(out: Path, recipe: Recipe, data: str) -> list[dict[str, Any]]:
             "file, or delete it to train anew"
         )
     return stages
+
+
+def is_finished(recipe: Recipe, out: str | os.PathLike, data: str | None = None) -> bool:
+    """Whether ``run`` would have nothing to do. Errors as there."""
+    return len(_stages_in(Path(out), recipe, data or recipe.training_set)) == len(recipe.stages)
+
+
+def checkpoints(recipe: Recipe, checkpoint: Path) -> list[Path]:
+    """The checkpoints that ``run`` has left there, one for each stage that was begun."""
+    places = (checkpoint.with_stem(checkpoint.stem + _suffix(n)) for n in range(len(recipe.stages)))
+    return [place for place in places if place.exists()]
 
 
 def _as_json(config: TrainConfig) -> dict[str, Any]:
@@ -348,9 +383,11 @@ def read_record(path: str | os.PathLike) -> list[Step]:
     Raises ``ValueError`` for another file.
     """
     path = Path(path)
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
     try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+        if text and rows.fieldnames != [field.name for field in fields(Step)]:
+            raise ValueError(rows.fieldnames)
         return [_step(row) for row in rows]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a record of training; move it away") from error

@@ -119,7 +119,7 @@ def test_every_recipe_runs(name, folder, tmp_path, monkeypatch):
     card = json.loads(out.with_suffix(".json").read_text("utf-8"))
     measured = {"gaussian": card["psnr"]} | {t: card[t]["psnr"] for t in recipe.tasks[1:]}
     assert {t: list(levels["none"]) for t, levels in measured.items()} == {
-        task: [f"{level}" for level in protocols.TASKS[task].levels] for task in recipe.tasks
+        task: [f"{level}" for level in recipe.levels(task)] for task in recipe.tasks
     }
 
 
@@ -462,13 +462,35 @@ from dncnn_lib.engine import TrainConfig
 
 data, out = sys.argv[1:]
 samples.held_out_images = lambda grey=True: {}
-runs.measure = lambda *_: {}
+runs.measure = lambda *_, **__: {}
 config = TrainConfig(steps=2, batch_size=4, patch_size=8)
 recipe = recipes.Recipe("two", "", {"depth": 3, "width": 4}, GaussianNoise(25), (config,), data)
 with runs.processes("cpu") as first:
     steps = list(runs.run(recipe, out, device="cpu", validate=False))
     print("first" if first else "other", [step.patches for step in steps])
 """
+
+
+def test_a_file_that_is_no_record_is_not_written_over(tiny, tmp_path):
+    out, notes = tmp_path / "net.safetensors", tmp_path / "net.csv"
+    for text in (b"my only notes", b"a,b\n", b"\xff\xfe1\n"):
+        notes.write_bytes(text)
+        with raises(ValueError, f"{notes} is not a record of training; move it away"):
+            next(runs.run(tiny, out))
+        assert notes.read_bytes() == text
+
+
+def test_nothing_is_made_where_a_wish_cannot_be_met(tiny, tmp_path):
+    out = tmp_path / "new" / "net.safetensors"
+    with pytest.raises(ValueError, match="^the image set is 'nope'"):
+        next(runs.run(tiny, out, data="nope"))
+    assert not out.parent.exists()
+
+
+def test_a_network_for_one_noise_level_is_measured_at_that(tiny):
+    assert replace(tiny, degradation=GaussianNoise(25)).levels("gaussian") == (25,)
+    assert tiny.levels("gaussian") == (15, 25, 50)
+    assert recipes.recipe("dncnn-3").levels("deblocking") == (10, 20, 30, 40)
 
 
 @pytest.mark.slow
