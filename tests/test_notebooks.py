@@ -18,7 +18,7 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def notebook(request) -> dict:
     return json.loads(request.param.read_text("utf-8"))
 
@@ -63,4 +63,6 @@ def test_every_figure_is_followed_by_words(notebook):
 
 
 def test_at_least_one_claim_is_asserted(notebook):
-    assert any("assert " in "".join(cell["source"]) for cell in code_cells(notebook))
+    """In the solutions by the checks of the exercises."""
+    code = "".join("".join(cell["source"]) for cell in code_cells(notebook))
+    assert "assert " in code or "checks." in code
