@@ -94,3 +94,73 @@ def plot_training(steps: list[Step], ax: Axes | None = None) -> Axes:
     ax.set(xlabel="training patches seen", ylabel="PSNR of held-out images (dB)")
     ax.grid(alpha=0.3)
     return ax
+
+
+SERIES = ("#882255", "#7a5c00", "#006d6d")
+"""For lines that are none of the things in ``COLOURS``; as dark, and told apart in the same way."""
+
+
+def draw_dncnn(
+    highlight: str | None = None,
+    *,
+    depth: int = 17,
+    width: int = 64,
+    channels: int = 1,
+    ax: Axes | None = None,
+) -> Axes:
+    """A DnCNN as a row of boxes, with the skip from the noisy image y to x̂ = y − v̂.
+
+    highlight: "first", "middle", "last" or "skip" is drawn in colour and the rest in grey; None
+    draws everything in colour. depth (convolutions, at least 4), width (feature maps) and
+    channels (of the image) are written into the boxes.
+    """
+    from matplotlib import pyplot as plt
+
+    if highlight is not None:
+        _check.one_of("highlight", highlight, ("first", "middle", "last", "skip"))
+    _check.integer("depth", depth, at_least=4)
+    ax = plt.subplots(figsize=(9.6, 2.5), layout="constrained")[1] if ax is None else ax
+
+    def colour(part: str) -> str:
+        name = "noisy" if part == "skip" else "removed"
+        return COLOURS[name] if highlight in (None, part) else "#a6a6a6"
+
+    middle = f"Conv {width}→{width}\nBN\nReLU"
+    boxes = [
+        (1.0, "first", f"Conv {channels}→{width}\nReLU", "1"),
+        (2.9, "middle", middle, "2"),
+        (5.7, "middle", middle, str(depth - 1)),
+        (7.6, "last", f"Conv {width}→{channels}", str(depth)),
+    ]
+    for left, part, text, number in boxes:
+        edge = colour(part)
+        ax.add_patch(plt.Rectangle((left, 0), 1.5, 1, fill=False, ec=edge, lw=2))
+        ax.text(left + 0.75, 0.5, text, ha="center", va="center", fontsize=9, color=edge)
+        ax.text(left + 0.75, -0.25, number, ha="center", fontsize=9, color=edge)
+    grey, skip = COLOURS["reference"], colour("skip")
+    for start, stop in ((0.35, 1.0), (2.5, 2.9), (4.4, 4.7), (5.4, 5.7), (7.2, 7.6), (9.1, 9.85)):
+        _arrow(ax, (start, 0.5), (stop, 0.5), grey)
+    ax.plot([0.6, 0.6, 10], [0.5, 1.5, 1.5], color=skip, lw=2)
+    _arrow(ax, (10, 1.5), (10, 0.68), skip, lw=2)
+    _arrow(ax, (10.15, 0.5), (10.6, 0.5), grey)
+    words = {
+        (0.15, 0.5, "y"): COLOURS["noisy"],
+        (5.05, 0.5, "···"): grey,
+        (9.45, 0.75, "v̂"): COLOURS["removed"],
+        (10.85, 0.5, "x̂"): COLOURS["restored"],
+    }
+    for (x, y, text), ink in words.items():
+        ax.text(x, y, text, ha="center", va="center", fontsize=14, color=ink)
+    ax.text(10, 0.5, "−", ha="center", va="center", fontsize=13, color=skip,
+            bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": skip, "lw": 2})  # fmt: skip
+    ax.text(5.3, 1.6, "skip: y itself", ha="center", fontsize=9, color=skip)
+    ax.set(xlim=(-0.1, 11.1), ylim=(-0.4, 1.9))
+    ax.set_axis_off()
+    return ax
+
+
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, lw: float = 1.2
+) -> None:
+    arrow = {"arrowstyle": "-|>", "color": colour, "lw": lw, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=arrow)

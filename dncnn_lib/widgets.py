@@ -13,9 +13,11 @@ import ipywidgets
 import numpy as np
 from torch import nn
 
+from . import _check
 from .degrade import add_gaussian_noise
 from .engine import denoise
 from .metrics import psnr
+from .plots import COLOURS, SERIES
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,115 @@ def side_by_side(*images: np.ndarray, zoom: int = 1, gap: int = 8) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+PATCH_SIZES = {"EPLL": 36, "MLP": 47, "BM3D": 49, "CSF": 61, "TNRD": 61, "WNNM": 361}
+"""Side in pixels of what each method looks at for one pixel, at σ = 25: Table I of the paper."""
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """What one output pixel of a network sees: a picture (H, W, 3) in [0, 1], and the numbers.
+
+    side: of the receptive field, in pixels. parameters: of a grey network 64 wide, with batch norm.
+    """
+
+    depth: int
+    kernel: int
+    side: int
+    parameters: int
+    picture: np.ndarray
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        larger = [name for name, side in PATCH_SIZES.items() if side > self.side]
+        return (
+            f"{self.depth} layers of {self.kernel}×{self.kernel}: one pixel sees "
+            f"{self.side}×{self.side} = {self.side**2:,} pixels, for {self.parameters:,} "
+            f"parameters; more is seen by {', '.join(larger) or 'none of the six'}"
+        )
+
+
+def field_view(
+    photo: np.ndarray, depth: int, kernel: int = 3, *, centre: tuple[int, int] | None = None
+) -> FieldView:
+    """The square that one pixel of ``depth`` layers of ``kernel``×``kernel`` sees, on ``photo``.
+
+    photo: (H, W) in [0, 1]. depth: at least 2. kernel: odd. centre: row and column of the pixel,
+    by default the middle. For comparison the squares of BM3D, of CSF and TNRD, and of WNNM.
+    """
+    _check.integer("depth", depth, at_least=2)
+    if _check.integer("kernel", kernel, at_least=1) % 2 == 0:
+        _check.fail("kernel", kernel, "odd")
+    width = 64
+    side = 1 + depth * (kernel - 1)
+    weights = kernel**2 * (2 * width + (depth - 2) * width**2)
+    centre = centre or (photo.shape[0] // 2, photo.shape[1] // 2)
+    squares = {"WNNM 361": 361, "CSF, TNRD 61": 61, "BM3D 49": 49}
+    picture = _squares(photo, centre, side, squares)
+    return FieldView(depth, kernel, side, weights + 2 * width * (depth - 2), picture)
+
+
+def field_slider(
+    photo: np.ndarray,
+    *,
+    depth: int = 17,
+    kernel: int = 3,
+    centre: tuple[int, int] | None = None,
+) -> ipywidgets.VBox:
+    """Sliders for depth and kernel size over what ``field_view`` shows.
+
+    The children are the two sliders, the sentence with the numbers and the picture.
+    """
+    layout = ipywidgets.Layout(width="480px")
+    depths = ipywidgets.IntSlider(depth, 2, 40, description="depth", layout=layout)
+    kernels = ipywidgets.IntSlider(kernel, 1, 11, 2, description="kernel", layout=layout)
+    words = ipywidgets.HTML()
+    height, width = photo.shape
+    picture = ipywidgets.Image(
+        format="png", width=width, height=height, layout={"max_width": "100%"}
+    )
+
+    def update(_change: object = None) -> None:
+        view = field_view(photo, depths.value, kernels.value, centre=centre)
+        picture.value = side_by_side(view.picture)
+        words.value = view.summary
+
+    update()
+    for slider in (depths, kernels):
+        slider.observe(update, names="value")
+    return ipywidgets.VBox([depths, kernels, words, picture])
+
+
+def _squares(
+    photo: np.ndarray, centre: tuple[int, int], field: int, others: dict[str, int]
+) -> np.ndarray:
+    """``photo`` in grey, with a tinted square of side ``field`` and an outline for each other."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    grey = np.round(np.clip(photo, 0, 1) * 255).astype(np.uint8)
+    canvas = Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
+
+    def box(side: int) -> tuple[int, int, int, int]:
+        top, left = (c - side // 2 for c in centre)
+        return left, top, left + side - 1, top + side - 1
+
+    tint = Image.new("L", canvas.size, 0)
+    ImageDraw.Draw(tint).rectangle(box(field), fill=75)
+    canvas.paste(COLOURS["restored"], mask=tint)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(13)
+    halo = {"font": font, "stroke_width": 2, "stroke_fill": "white"}
+    for row, (name, side) in enumerate(others.items()):
+        ink = SERIES[row]
+        draw.rectangle(box(side), outline="white", width=3)
+        draw.rectangle(box(side), outline=ink, width=2)
+        left, top, right, _ = box(side)
+        place = {0: (left + 6, top + 4), 1: (right + 5, top - 4), 2: (right + 11, top + 16)}[row]
+        draw.text(place, name, fill=ink, **halo)
+    draw.rectangle(box(field), outline="white", width=3)
+    draw.rectangle(box(field), outline=COLOURS["restored"], width=2)
+    left, _, _, bottom = box(field)
+    draw.text((left, bottom + 4), f"this network {field}", fill=COLOURS["restored"], **halo)
+    return np.asarray(canvas).astype(np.float32) / 255

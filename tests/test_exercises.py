@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import check, describe
+from dncnn_lib.exercises import building, check, describe
 
 
 def double(x):
@@ -66,3 +66,85 @@ def test_values_in_a_few_words():
     assert describe(torch.zeros(4)) == "tensor 4 with mean 0"
     assert describe((1, [2.0, "a"])) == "(1, [2, 'a'])"
     assert describe(double) == "double"
+
+
+class TestBuilding:
+    """Lesson 03."""
+
+    @staticmethod
+    def layers(depth, *, one_more=0, first_norm=False, last_relu=False, bias=False, padding=1):
+        conv = torch.nn.Conv2d
+        layers = [conv(1, 64, 3, padding=padding, bias=False)]
+        layers += [torch.nn.BatchNorm2d(64)] * first_norm + [torch.nn.ReLU()]
+        for _ in range(depth - 2 + one_more):
+            layers += [conv(64, 64, 3, padding=1, bias=bias), torch.nn.BatchNorm2d(64)]
+            layers += [torch.nn.ReLU()]
+        return layers + [conv(64, 1, 3, padding=1)] + [torch.nn.ReLU()] * last_relu
+
+    @staticmethod
+    def refused(check_it, wrong, *words):
+        with pytest.raises(AssertionError, match=r"^not yet: ") as caught:
+            check_it(wrong)
+        assert all(word in str(caught.value) for word in words)
+
+    def test_field_side(self, capsys):
+        def measured(depth, kernel, dilation):
+            """By brute force: what of an impulse comes through, from afar."""
+            signal = torch.zeros(1, 1, 101, dtype=torch.float64)
+            signal[..., 50] = 1
+            ones = torch.ones(1, 1, kernel, dtype=torch.float64)
+            for _ in range(depth):
+                signal = torch.nn.functional.conv1d(
+                    signal, ones, padding=dilation * (kernel // 2), dilation=dilation
+                )
+            spots = signal[0, 0].nonzero()
+            return int(spots.max() - spots.min()) + 1
+
+        building.field_side(measured)
+        assert capsys.readouterr().out.count("right:") == 7
+        self.refused(building.field_side, lambda d, k, s: 2 * d + 1, "(7, 5, 1) gave 15", "29")
+        self.refused(building.field_side, lambda d, k, s: d * (k - 1) * s, "gave 2", "expected 3")
+        self.refused(building.field_side, lambda d, k, s: 1 + d * (k - 1), "(10, 3, 2) gave 21")
+
+    def test_mended_layers(self, capsys):
+        building.mended_layers(self.layers)
+        building.mended_layers(lambda depth: torch.nn.Sequential(*self.layers(depth)))
+        assert capsys.readouterr().out.count("right:") == 28
+        faults = {
+            "number of convolutions of faulty(5) gave 6, expected 5": {"one_more": 1},
+            "first three layers of faulty(5) gave ['Conv2d', 'BatchNorm2d'": {"first_norm": True},
+            "last two layers of faulty(5) gave ['Conv2d', 'ReLU']": {"last_relu": True},
+            "biases in front of a batch norm of faulty(5) gave 3": {"bias": True},
+            "output shape for 1×1×9×12 of faulty(5) gave [1, 1, 7, 10]": {"padding": 0},
+        }
+        for words, fault in faults.items():
+
+            def faulty(depth, fault=fault):
+                return self.layers(depth, **fault)
+
+            self.refused(building.mended_layers, faulty, words)
+
+    def test_what_to_read(self, capsys):
+        def right(start, stop, length, overlap):
+            rows = range(length)[max(start - overlap, 0) : stop + overlap]
+            return rows.start, rows.stop, rows.index(start)
+
+        building.what_to_read(right)
+        assert capsys.readouterr().out.count("right:") == 6
+
+        def unclipped(start, stop, length, overlap):
+            return start - overlap, stop + overlap, overlap
+
+        def fixed_skip(start, stop, length, overlap):
+            return max(start - overlap, 0), min(stop + overlap, length), overlap
+
+        self.refused(building.what_to_read, unclipped, "gave (-20, 84, 20), expected (0, 84, 0)")
+        self.refused(building.what_to_read, fixed_skip, "gave (0, 84, 20), expected (0, 84, 0)")
+
+    @pytest.mark.parametrize("name", ["field_side", "mended_layers", "what_to_read"])
+    def test_open_ones_stop_nothing(self, name, capsys):
+        def later(*arguments):
+            raise NotImplementedError
+
+        getattr(building, name)(later)
+        assert capsys.readouterr().out.startswith("later: still open.")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dncnn_lib.engine import Step
-from dncnn_lib.plots import COLOURS, plot_training, show_images
+from dncnn_lib.plots import COLOURS, SERIES, draw_dncnn, plot_training, show_images
 
 matplotlib.use("Agg")
 
@@ -61,7 +61,17 @@ def test_plot_training_draws_the_validated_records():
 
 def test_colours_have_contrast_on_white():
     """WCAG 2: at least 4.5:1 for what must be read."""
-    for colour in COLOURS.values():
+    for colour in [*COLOURS.values(), *SERIES]:
         linear = np.array(matplotlib.colors.to_rgb(colour))
         linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
         assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5
+
+
+def test_draw_dncnn_writes_its_sizes_and_lights_one_part():
+    ax = draw_dncnn("middle", depth=20, width=32, channels=3)
+    colours = {text.get_text(): text.get_color() for text in ax.texts if text.get_text()}
+    assert {"Conv 3→32\nReLU", "Conv 32→32\nBN\nReLU", "Conv 32→3", "1", "20"} <= set(colours)
+    lit = {text for text, colour in colours.items() if colour == COLOURS["removed"]}
+    assert lit == {"Conv 32→32\nBN\nReLU", "2", "19", "v̂"}
+    with pytest.raises(ValueError, match="highlight is 'end', but must be one of 'first', "):
+        draw_dncnn("end")

@@ -7,10 +7,12 @@ import io
 import numpy as np
 import pytest
 import torch
+from helpers import raises
 from PIL import Image
 
 from dncnn_lib.metrics import psnr
-from dncnn_lib.widgets import noise_slider, restore_at, side_by_side
+from dncnn_lib.model import DnCNN
+from dncnn_lib.widgets import field_slider, field_view, noise_slider, restore_at, side_by_side
 
 
 class Halve(torch.nn.Module):
@@ -59,3 +61,47 @@ def test_colour_pictures_work_too():
     clean = np.random.default_rng(0).random((12, 12, 3), dtype=np.float32)
     _, _, picture = noise_slider(clean, Halve()).children
     assert decode(picture.value).shape == (24, 2 * (12 + 8 + 12), 3)
+
+
+def test_field_view_draws_the_square_that_a_pixel_sees():
+    photo = np.full((101, 101), 0.5, np.float32)
+    view = field_view(photo, 4, 5)
+    assert view.side == 17
+    coloured = np.abs(np.diff(view.picture, axis=2)).max(axis=2) > 0.05
+    inside = coloured[50 - 8 : 50 + 9, 50 - 8 : 50 + 9]
+    assert inside.mean() > 0.8  # all but a white line
+    np.testing.assert_array_equal(view.picture[0, 0], np.float32(128 / 255))
+    assert not coloured[50 - 13, 40:60].any()
+
+
+@pytest.mark.parametrize("depth", [2, 17, 20])
+def test_field_view_has_the_numbers_of_the_network(depth):
+    net = DnCNN(depth)
+    view = field_view(np.zeros((64, 64)), depth)
+    assert view.parameters == sum(p.numel() for p in net.parameters())
+    assert view.side == net.receptive_field
+    assert f"{view.side}×{view.side}" in view.summary
+
+
+def test_field_view_names_who_sees_more():
+    photo = np.zeros((32, 32))
+    assert field_view(photo, 24).summary.endswith("more is seen by CSF, TNRD, WNNM")
+    assert field_view(photo, 40, 11).summary.endswith("more is seen by none of the six")
+
+
+def test_field_view_refuses_what_is_no_network():
+    with raises(ValueError, "kernel is 4, but must be odd"):
+        field_view(np.zeros((8, 8)), 5, 4)
+    with raises(ValueError, "depth is 1, but must be an integer of at least 2"):
+        field_view(np.zeros((8, 8)), 1)
+
+
+def test_moving_the_field_sliders_changes_picture_and_words():
+    photo = np.random.default_rng(0).random((64, 80))
+    depth, kernel, words, picture = field_slider(photo, centre=(30, 40)).children
+    for slider, value, wanted in ((depth, 9, (9, 3)), (kernel, 5, (9, 5))):
+        before = picture.value
+        slider.value = value
+        expected = field_view(photo, *wanted, centre=(30, 40))
+        assert words.value == expected.summary
+        assert picture.value == side_by_side(expected.picture) != before
