@@ -324,3 +324,21 @@ def add_gaussian_noise(clean: Image, sigma: float, *, seed: int | torch.Generato
     if isinstance(clean, Tensor):
         return clean + (high / 255) * noise
     return (clean + (high / 255) * noise.numpy()).astype(clean.dtype)
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """Fewer grey levels: y = round(x · (levels − 1)) / (levels − 1), at most half a step away.
+
+    levels: how many values a channel can have, evenly spaced from 0 to 1; at least 2. Where the
+    image crosses many steps, the error is spread evenly and its variance is step²/12.
+    """
+
+    levels: int
+
+    def __post_init__(self) -> None:
+        _check.integer("levels", self.levels, at_least=2)
+
+    def __call__(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        _check_clean(clean)
+        return (clean * (self.levels - 1)).round() / (self.levels - 1)

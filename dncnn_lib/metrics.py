@@ -112,3 +112,41 @@ def shave(image: Image, border: int) -> Image:
         _check.fail("border", border, f"less than half of the image, {height}×{width}")
     rows, columns = slice(border, height - border), slice(border, width - border)
     return image[..., rows, columns] if isinstance(image, Tensor) else image[rows, columns]
+
+
+def autocorrelation(noise: np.ndarray, lags: int = 16) -> np.ndarray:
+    """How alike two pixels of a row are, ``lag`` apart: mean(v[i, j] · v[i, j + lag]) / mean(v²),
+    with v the noise without its mean.
+
+    noise: (H, W), in any unit. Returns (lags + 1,), for lag = 0, which is 1, to ``lags``. White
+    noise gives 0 ± 1/√(H·W) at all others. NaN where the noise is constant.
+    """
+    if not isinstance(noise, np.ndarray) or noise.ndim != 2:
+        _check.fail("noise's shape", getattr(noise, "shape", type(noise).__name__), "(H, W)")
+    width = noise.shape[1]
+    if _check.integer("lags", lags, at_least=0) >= width:
+        _check.fail("lags", lags, f"less than the width, {width}")
+    v = noise.astype(np.float64)
+    v -= v.mean()
+    variance = np.mean(v**2)
+    products = [np.mean(v[:, lag:] * v[:, : width - lag]) for lag in range(lags + 1)]
+    return np.array(products) / variance if variance else np.full(lags + 1, np.nan)
+
+
+def spread_by_brightness(
+    noise: np.ndarray, clean: np.ndarray, *, bins: int = 10, fewest: int = 200
+) -> tuple[np.ndarray, np.ndarray]:
+    """The standard deviation of the noise where the clean image is dark, where it is bright, and
+    between.
+
+    noise, clean: (H, W) or (H, W, 3), clean in [0, 1], which is cut into ``bins`` equal parts;
+    those with less than ``fewest`` pixels are left out. Returns the mean brightness of each part
+    and the standard deviation of the noise in it, in the units of the two.
+    """
+    if noise.shape != clean.shape:
+        _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
+    part = np.clip((clean * bins).astype(int), 0, bins - 1)
+    chosen = [part == b for b in range(bins) if np.count_nonzero(part == b) >= fewest]
+    pairs = [(clean[c].mean(), noise[c].std()) for c in chosen]
+    brightness, spread = np.array(pairs, np.float64).reshape(-1, 2).T
+    return brightness, spread

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _check
+from .metrics import autocorrelation, spread_by_brightness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,3 +165,57 @@ def _arrow(
 ) -> None:
     arrow = {"arrowstyle": "-|>", "color": colour, "lw": lw, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", end, start, arrowprops=arrow)
+
+
+def plot_noise(noise: np.ndarray, clean: np.ndarray) -> Figure:
+    """The portrait of a noise: its histogram beside the normal law of the same standard deviation,
+    its autocorrelation along the rows, and its standard deviation by the brightness of the image.
+
+    noise, clean: (H, W), in units of [0, 1]; shown on the 0–255 scale.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(9.6, 2.6), layout="constrained")
+    values, colour = 255 * noise.ravel().astype(np.float64), COLOURS["noisy"]
+    deviation = values.std()
+    edges = np.linspace(-4.25 * deviation, 4.25 * deviation, 52)
+    heights, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    axes[0].stairs(100 * heights / values.size, edges, fill=True, color=colour, alpha=0.6)
+    normal = np.exp(-((edges / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+    share = 100 * normal * (edges[1] - edges[0])
+    axes[0].plot(edges, share, color=COLOURS["reference"], ls="--", label="normal law, same σ")
+    axes[0].set(xlabel="noise v (0–255 scale)", ylabel="pixels (%)", ylim=(0, 2 * share.max()))
+    axes[0].legend(fontsize=8, loc="upper right")
+
+    along = autocorrelation(noise)
+    axes[1].axhline(0, color=COLOURS["reference"], ls="--")
+    axes[1].stem(np.arange(len(along)), along, linefmt=colour, markerfmt="o", basefmt=" ")
+    axes[1].set(xlabel="distance in a row (pixels)", ylabel="correlation", ylim=(-0.45, 1.1))
+
+    brightness, spread = spread_by_brightness(noise, clean)
+    axes[2].axhline(deviation, color=COLOURS["reference"], ls="--", label="whole image")
+    axes[2].plot(255 * brightness, 255 * spread, color=colour, marker="o")
+    axes[2].set(xlabel="brightness x (0–255 scale)", ylabel="standard deviation of v")
+    axes[2].set(xlim=(0, 255), ylim=(0, 1.25 * max([deviation, *(255 * spread)])))
+    axes[2].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def plot_differences(differences: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
+    """One row for each choice: a dot for each image and a bar for their mean, both in dB.
+
+    differences: name of the choice → its effect on the PSNR of each image, in dB.
+    """
+    from matplotlib import pyplot as plt
+
+    size = (8, 0.8 + 0.45 * len(differences))
+    ax = plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+    for row, values in enumerate(differences.values()):
+        ax.barh(row, np.mean(values), height=0.55, color=COLOURS["restored"], alpha=0.45)
+        ax.plot(values, [row] * len(values), "o", color=COLOURS["restored"], markersize=4)
+    ax.axvline(0, color=COLOURS["reference"], lw=1)
+    ax.set_yticks(range(len(differences)), list(differences))
+    ax.invert_yaxis()
+    ax.set_xlabel("change of the PSNR (dB): bar = mean, dots = images")
+    ax.grid(axis="x", alpha=0.3)
+    return ax

@@ -7,16 +7,28 @@ what that function returns; the lessons call the same function in plain code.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ipywidgets
 import numpy as np
+import torch
 from torch import nn
 
 from . import _check
-from .degrade import add_gaussian_noise
+from .degrade import (
+    Degradation,
+    DownUp,
+    GaussianNoise,
+    JPEGCompression,
+    PoissonNoise,
+    Quantisation,
+    SaltAndPepperNoise,
+    add_gaussian_noise,
+)
 from .engine import denoise
-from .metrics import psnr
+from .images import as_batch
+from .metrics import autocorrelation, psnr, ssim
 from .plots import COLOURS, SERIES
 
 
@@ -213,3 +225,150 @@ def _squares(
     left, _, _, bottom = box(field)
     draw.text((left, bottom + 4), f"this network {field}", fill=COLOURS["restored"], **halo)
     return np.asarray(canvas).astype(np.float32) / 255
+
+
+@dataclass(frozen=True)
+class NoiseKind:
+    """What a slider needs to know of a kind of noise: what its level is called, from where to where
+    it goes and where it starts, and which degradation a level means."""
+
+    level: str
+    low: int
+    high: int
+    start: int
+    degradation: Callable[[int], Degradation]
+
+
+NOISE_KINDS = {
+    "Gaussian": NoiseKind("σ", 1, 75, 25, GaussianNoise),
+    "Poisson": NoiseKind("photons in white", 1, 200, 40, PoissonNoise),
+    "salt and pepper": NoiseKind(
+        "% of pixels", 1, 50, 5, lambda percent: SaltAndPepperNoise(percent / 100)
+    ),
+    "quantisation": NoiseKind("grey levels", 2, 64, 6, Quantisation),
+    "JPEG": NoiseKind("quality", 1, 100, 10, JPEGCompression),
+    "down-up": NoiseKind("scale", 2, 8, 3, DownUp),
+}
+
+
+@dataclass(frozen=True)
+class NoiseView:
+    """A picture with one kind of noise. noisy, noise: (H, W), noise = noisy − clean; psnr in dB;
+    std: of the noise, on the 0–255 scale; neighbours: correlation of pixels side by side;
+    with_image: correlation of noise and clean picture."""
+
+    kind: str
+    level: int
+    noisy: np.ndarray
+    noise: np.ndarray
+    psnr: float
+    ssim: float
+    std: float
+    neighbours: float
+    with_image: float
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        return (
+            f"{self.kind}, {NOISE_KINDS[self.kind].level} {self.level}: PSNR {self.psnr:.1f} dB, "
+            f"SSIM {self.ssim:.2f}, std {self.std:.1f}; correlation of neighbours "
+            f"{self.neighbours:+.2f}, with the image {self.with_image:+.2f}"
+        )
+
+
+def noise_at(clean: np.ndarray, kind: str, level: int, *, seed: int = 0) -> NoiseView:
+    """Degrade ``clean``, (H, W) in [0, 1], by a kind of ``NOISE_KINDS`` at that level, and measure
+    what was added."""
+    batch, restore = as_batch(clean)
+    generator = torch.Generator().manual_seed(seed)
+    noisy = restore(NOISE_KINDS[kind].degradation(level)(batch, generator))
+    noise = noisy - clean
+    constant = np.ptp(noise) == 0 or np.ptp(clean) == 0
+    return NoiseView(
+        kind,
+        level,
+        noisy,
+        noise,
+        psnr(noisy, clean, data_range=1.0),
+        ssim(noisy, clean, data_range=1.0),
+        255 * float(noise.std()),
+        float(autocorrelation(noise, 1)[1]),
+        float("nan") if constant else float(np.corrcoef(noise.ravel(), clean.ravel())[0, 1]),
+    )
+
+
+def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) -> ipywidgets.VBox:
+    """A choice of noise and a slider for its level, over the noisy picture (left), the noise
+    (right, 0 as middle grey) and the histogram of the noise.
+
+    clean: (H, W) in [0, 1]; some 160×160 pixels follow the hand on a laptop. The children are the
+    dropdown, the slider, the sentence with the numbers, the picture and the histogram.
+    """
+    wide = ipywidgets.Layout(width="480px")
+    named = {"description_width": "130px"}
+    kinds = ipywidgets.Dropdown(
+        options=list(NOISE_KINDS), value=kind, description="noise", layout=wide, style=named
+    )
+    slider = ipywidgets.IntSlider(layout=wide, style=named)
+    words, histogram = ipywidgets.HTML(), ipywidgets.HTML()
+    height, width = clean.shape
+    picture = ipywidgets.Image(
+        format="png",
+        width=zoom * (2 * width + 8),
+        height=zoom * height,
+        layout={"max_width": "100%"},
+    )
+
+    def update(_change: object = None) -> None:
+        result = noise_at(clean, kinds.value, slider.value)
+        picture.value = side_by_side(result.noisy, result.noise + 0.5, zoom=zoom)
+        words.value = result.summary
+        histogram.value = histogram_svg(result.noise, width=zoom * (2 * width + 8))
+
+    def choose(_change: object = None) -> None:
+        chosen = NOISE_KINDS[kinds.value]
+        slider.unobserve_all("value")
+        with slider.hold_trait_notifications():  # or the old value would be cut to the new limits
+            slider.description = chosen.level
+            slider.min, slider.max, slider.value = chosen.low, chosen.high, chosen.start
+        slider.observe(update, names="value")
+        update()
+
+    choose()
+    kinds.observe(choose, names="value")
+    return ipywidgets.VBox([kinds, slider, words, picture, histogram])
+
+
+def histogram_svg(noise: np.ndarray, *, width: int = 640, height: int = 120) -> str:
+    """The histogram of a noise, in units of [0, 1], from −100 to 100 on the 0–255 scale (what lies
+    outside is counted at the ends), with the normal law of the same standard deviation dashed."""
+    values = 255 * noise.ravel().astype(np.float64)
+    deviation = max(values.std(), 0.5)  # or the curve would fall between the bars
+    edges = np.linspace(-100, 100, 101)
+    share = np.histogram(np.clip(values, -100, 100), edges)[0] / values.size
+    middle = (edges[:-1] + edges[1:]) / 2
+    normal = np.exp(-((middle / deviation) ** 2) / 2)
+    normal /= normal.sum()
+    x = (edges + 100) / 200 * width
+    floor, scale = height - 20, (height - 24) / min(1.6 * normal.max(), 1.0)
+    top = np.maximum(floor - scale * share, 2)
+    bars = "".join(
+        f'<rect x="{a:.1f}" y="{t:.1f}" width="{b - a:.1f}" height="{floor - t:.1f}"/>'
+        for a, b, t in zip(x[:-1], x[1:], top)
+    )
+    curve = " ".join(
+        f"{(a + b) / 2:.1f},{floor - scale * n:.1f}" for a, b, n in zip(x[:-1], x[1:], normal)
+    )
+    marks = "".join(
+        f'<text x="{(m + 100) / 200 * width:.0f}" y="{height - 5}" text-anchor="middle">{m}</text>'
+        for m in (-75, -50, -25, 0, 25, 50, 75)
+    )
+    words = f"histogram of the noise, standard deviation {values.std():.1f} on the 0–255 scale"
+    return (
+        f'<svg role="img" aria-label="{words}" viewBox="0 0 {width} {height}" width="{width}" '
+        f'style="max-width:100%;background:white;font:12px sans-serif">'
+        f'<g fill="{COLOURS["noisy"]}" fill-opacity="0.6">{bars}</g>'
+        f'<polyline points="{curve}" fill="none" stroke="{COLOURS["reference"]}" '
+        f'stroke-width="1.5" stroke-dasharray="5 4"/>{marks}</svg>'
+    )

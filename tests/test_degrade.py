@@ -15,6 +15,7 @@ from dncnn_lib.degrade import (
     GaussianNoise,
     JPEGCompression,
     PoissonNoise,
+    Quantisation,
     RandomChoice,
     SaltAndPepperNoise,
     add_gaussian_noise,
@@ -552,3 +553,30 @@ def test_a_range_is_spread_over_the_batch_and_each_image_still_draws_from_all_of
         assert ((sigmas.sort().values - expected).abs() < 5 + 0.05 * 80).all()
     first = torch.stack(draws)[:, 0]
     assert first.min() < 20 and first.max() > 60 and 30 < first.mean() < 50
+
+
+# ------------------------------------------------------------------------------------ quantisation
+
+
+@pytest.mark.parametrize("levels", [2, 7, 64])
+def test_quantisation_rounds_to_that_many_levels(levels):
+    ramp = torch.linspace(0, 1, 20_000, dtype=torch.float64).reshape(1, 1, 100, 200)
+    coarse = Quantisation(levels)(ramp, seeded())
+    step = 1 / (levels - 1)
+    np.testing.assert_allclose(coarse.unique().numpy(), np.linspace(0, 1, levels), atol=1e-12)
+    assert (coarse - ramp).abs().max() <= step / 2 + 1e-12
+    assert (coarse - ramp).std().item() == pytest.approx(step / 12**0.5, rel=0.01)
+
+
+def test_quantisation_to_256_levels_leaves_8_bit_images_alone():
+    clean = torch.arange(256).reshape(1, 1, 16, 16) / 255
+    torch.testing.assert_close(Quantisation(256)(clean, seeded()), clean)
+
+
+def test_quantisation_needs_two_levels():
+    with pytest.raises(
+        ValueError, match=whole("levels is 1, but must be an integer of at least 2")
+    ):
+        Quantisation(1)
+    with pytest.raises(TypeError):
+        Quantisation(2.5)

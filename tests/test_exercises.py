@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import building, check, describe
+from dncnn_lib.exercises import building, check, describe, noise
 
 
 def double(x):
@@ -148,3 +148,53 @@ class TestBuilding:
 
         getattr(building, name)(later)
         assert capsys.readouterr().out.startswith("later: still open.")
+
+
+# ------------------------------------------------------------------------------- lesson 01, Noise
+
+
+def shots(sigma, decibels):
+    return max(1, int(np.ceil((sigma * 10 ** (decibels / 20) / 255) ** 2)))
+
+
+def right_psnr(restored, clean):
+    peak = 255 if clean.dtype == np.uint8 else 1
+    error = np.mean((restored.astype(float) - clean.astype(float)) ** 2)
+    return 20 * np.log10(peak) - 10 * np.log10(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "solution"),
+    [
+        ("sigma_for_psnr", lambda decibels: 255 / 10 ** (decibels / 20)),
+        ("my_psnr", right_psnr),
+        ("shots_needed", shots),
+    ],
+)
+def test_noise_solutions_pass(name, solution, capsys):
+    getattr(noise, name)(solution)
+    assert capsys.readouterr().out.count("right: ") >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("sigma_for_psnr", lambda d: 1 / 10 ** (d / 20), "gave 0.1, expected 25.5"),
+        ("sigma_for_psnr", lambda d: 255 / 10 ** (d / 10), "gave 2.55, expected 25.5"),
+        ("my_psnr", lambda r, c: 20 * np.log10(255) - 10 * np.log10(np.mean((r - c) ** 2)), "68.3"),
+        ("my_psnr", lambda r, c: right_psnr(r / 1.0, c / 1.0), "expected 28.13"),
+        (
+            "my_psnr",
+            lambda r, c: (
+                10 * np.log10(np.max([c.dtype == np.uint8, 1 / 255]) ** 2 * 65025)
+                - 10 * np.log10(np.mean(((r - c) * 1.0) ** 2))
+            ),
+            "expected 28.13",
+        ),
+        ("shots_needed", lambda s, d: int(s * 10 ** (d / 20) / 255) + 1, "gave 4, expected 10"),
+        ("shots_needed", lambda s, d: (s * 10 ** (d / 20) / 255) ** 2, "gave 9.612, expected 10"),
+    ],
+)
+def test_typical_wrong_answers_are_told_what_was_expected(name, wrong, said, capsys):
+    with pytest.raises(AssertionError, match="not yet: .*" + re.escape(said)):
+        getattr(noise, name)(wrong)

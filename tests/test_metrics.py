@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dncnn_lib.metrics import luma, psnr, shave, ssim
+from dncnn_lib.metrics import autocorrelation, luma, psnr, shave, spread_by_brightness, ssim
 
 
 def pair(*shape: int, peak: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -262,3 +262,56 @@ def test_shave_takes_the_border_off():
 def test_impossible_border(border, kind, message):
     with pytest.raises(kind, match=whole(message)):
         shave(np.zeros((4, 9)), border)
+
+
+# ------------------------------------------------------------------------- statistics of the noise
+
+
+def test_white_noise_has_no_autocorrelation():
+    noise = np.random.default_rng(0).normal(3, 2, (200, 300))
+    along = autocorrelation(noise, 5)
+    assert along.shape == (6,) and along[0] == pytest.approx(1)
+    assert np.abs(along[1:]).max() < 4 / math.sqrt(noise.size)
+
+
+def test_averaging_along_rows_gives_a_triangle():
+    """The mean of 3 neighbours: 1, 2/3, 1/3, 0."""
+    white = np.random.default_rng(0).standard_normal((400, 502))
+    moving = (white[:, 2:] + white[:, 1:-1] + white[:, :-2]) / 3
+    np.testing.assert_allclose(autocorrelation(moving, 4), [1, 2 / 3, 1 / 3, 0, 0], atol=0.01)
+    np.testing.assert_allclose(autocorrelation(moving.T, 1), [1, 0], atol=0.01)
+
+
+def test_autocorrelation_of_nothing_is_nan():
+    assert np.isnan(autocorrelation(np.full((4, 8), 0.5), 2)).all()
+
+
+def test_autocorrelation_refuses_what_it_cannot_do():
+    with pytest.raises(ValueError, match=whole("noise's shape is (2, 2, 3), but must be (H, W)")):
+        autocorrelation(np.zeros((2, 2, 3)))
+    with pytest.raises(ValueError, match=whole("lags is 16, but must be less than the width, 8")):
+        autocorrelation(np.zeros((2, 8)))
+
+
+def test_spread_by_brightness_is_the_deviation_in_each_part():
+    clean = np.repeat(np.linspace(0, 1, 500), 400).reshape(500, 400)
+    noise = np.random.default_rng(0).standard_normal(clean.shape) * (0.1 + clean)
+    brightness, spread = spread_by_brightness(noise, clean, bins=20)
+    assert brightness.shape == spread.shape == (20,)
+    np.testing.assert_allclose(spread, 0.1 + brightness, rtol=0.05)
+
+
+def test_spread_by_brightness_leaves_out_rare_values():
+    clean = np.full((30, 30), 0.25)
+    clean[0, :5] = 0.9
+    brightness, spread = spread_by_brightness(np.zeros((30, 30)), clean)
+    np.testing.assert_allclose(brightness, [0.25])
+    assert spread.tolist() == [0]
+    nothing = spread_by_brightness(np.zeros((3, 3)), np.zeros((3, 3)))
+    assert [part.size for part in nothing] == [0, 0]
+
+
+def test_spread_by_brightness_needs_two_images_of_one_size():
+    message = "noise's shape is (2, 3), but must be that of clean, (3, 2)"
+    with pytest.raises(ValueError, match=whole(message)):
+        spread_by_brightness(np.zeros((2, 3)), np.zeros((3, 2)))

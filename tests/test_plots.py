@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from dncnn_lib.engine import Step
-from dncnn_lib.plots import COLOURS, SERIES, draw_dncnn, plot_training, show_images
+from dncnn_lib.plots import (
+    COLOURS,
+    SERIES,
+    draw_dncnn,
+    plot_differences,
+    plot_noise,
+    plot_training,
+    show_images,
+)
 
 matplotlib.use("Agg")
 
@@ -75,3 +83,31 @@ def test_draw_dncnn_writes_its_sizes_and_lights_one_part():
     assert lit == {"Conv 32→32\nBN\nReLU", "2", "19", "v̂"}
     with pytest.raises(ValueError, match="highlight is 'end', but must be one of 'first', "):
         draw_dncnn("end")
+
+
+def test_the_portrait_of_a_noise_is_on_the_0_255_scale():
+    rng = np.random.default_rng(0)
+    clean = rng.random((100, 100))
+    noise = rng.normal(0, 20 / 255, clean.shape)
+    histogram, correlation, spread = plot_noise(noise, clean).axes
+    heights, edges, _ = histogram.patches[0].get_data()
+    assert heights.sum() == pytest.approx(100)
+    assert edges[-1] == pytest.approx(4.25 * 20, rel=0.03)
+    points = correlation.containers[0].markerline.get_xydata()
+    assert points[0].tolist() == [0, 1] and np.abs(points[1:, 1]).max() < 0.05
+    whole, by_brightness = spread.lines
+    np.testing.assert_allclose(whole.get_ydata(), 20, rtol=0.03)
+    np.testing.assert_allclose(by_brightness.get_ydata(), 20, rtol=0.1)
+
+
+def test_the_portrait_of_a_noise_where_no_brightness_is_frequent():
+    plot_noise(
+        np.random.default_rng(0).normal(size=(20, 20)), np.linspace(0, 1, 400).reshape(20, 20)
+    )
+
+
+def test_plot_differences_draws_every_image_and_the_mean():
+    ax = plot_differences({"a": [0.1, 0.3], "b": [-0.2]})
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.2, -0.2])
+    assert ax.lines[0].get_xydata().tolist() == [[0.1, 0], [0.3, 0]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

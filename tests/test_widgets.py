@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from PIL import Image
 
 from dncnn_lib.metrics import psnr
 from dncnn_lib.model import DnCNN
-from dncnn_lib.widgets import field_slider, field_view, noise_slider, restore_at, side_by_side
+from dncnn_lib.widgets import (
+    NOISE_KINDS,
+    field_slider,
+    field_view,
+    histogram_svg,
+    noise_at,
+    noise_explorer,
+    noise_slider,
+    restore_at,
+    side_by_side,
+)
 
 
 class Halve(torch.nn.Module):
@@ -105,3 +116,52 @@ def test_moving_the_field_sliders_changes_picture_and_words():
         expected = field_view(photo, *wanted, centre=(30, 40))
         assert words.value == expected.summary
         assert picture.value == side_by_side(expected.picture) != before
+
+
+@pytest.mark.parametrize("kind", NOISE_KINDS)
+def test_every_kind_of_noise_at_both_ends_of_its_slider(clean, kind):
+    for level in (NOISE_KINDS[kind].low, NOISE_KINDS[kind].high):
+        result = noise_at(clean, kind, level)
+        np.testing.assert_array_equal(result.noise, result.noisy - clean)
+        assert result.psnr == psnr(result.noisy, clean, data_range=1.0)
+        assert result.std == pytest.approx(255 * np.std(result.noisy - clean))
+        assert f"{kind}, {NOISE_KINDS[kind].level} {level}:" in result.summary
+
+
+def test_noise_at_measures_what_numpy_does(clean):
+    result = noise_at(clean, "Gaussian", 25)
+    assert result.std == pytest.approx(25, rel=0.15)
+    v = result.noise
+    by_numpy = np.corrcoef(v[:, 1:].ravel(), v[:, :-1].ravel())[0, 1]
+    assert result.neighbours == pytest.approx(by_numpy, abs=0.02)
+    assert result.with_image == pytest.approx(np.corrcoef(v.ravel(), clean.ravel())[0, 1])
+
+
+def test_no_noise_at_all_has_no_correlation():
+    result = noise_at(np.zeros((24, 16), np.float32), "quantisation", 2)
+    assert np.isnan([result.neighbours, result.with_image]).all() and result.psnr == np.inf
+    assert "PSNR inf dB" in result.summary
+    assert histogram_svg(result.noise).startswith("<svg")
+
+
+def test_the_explorer_follows_its_controls(clean):
+    kind, slider, words, picture, histogram = noise_explorer(clean).children
+    assert (kind.value, slider.value) == ("Gaussian", 25)
+    for name, expected in NOISE_KINDS.items():
+        kind.value = name
+        limits = (slider.min, slider.max, slider.value, slider.description)
+        assert limits == (expected.low, expected.high, expected.start, expected.level)
+        assert words.value == noise_at(clean, name, expected.start).summary
+        slider.value = expected.high
+        result = noise_at(clean, name, expected.high)
+        assert words.value == result.summary
+        assert picture.value == side_by_side(result.noisy, result.noise + 0.5, zoom=2)
+        assert f"standard deviation {result.std:.1f}" in histogram.value
+
+
+def test_the_histogram_is_a_share_of_the_pixels():
+    svg = histogram_svg(np.full((10, 10), 0.5 / 255), width=200, height=120)
+    heights = [float(h) for h in re.findall(r'<rect[^>]*height="([0-9.]+)"', svg)]
+    assert len(heights) == 100 and [i for i, h in enumerate(heights) if h] == [50]
+    assert heights[50] == pytest.approx(98, abs=3)
+    assert 'role="img"' in svg and "aria-label" in svg
