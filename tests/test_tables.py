@@ -106,7 +106,7 @@ def test_the_stored_table_is_that_of_the_weights(name):
     """The card was measured when the weights were made, the table later: both must agree."""
     card = zoo.card(name)
     means = {
-        (e.task, e.set, str(e.level)): e.psnr
+        (e.task, e.set, f"{e.level:g}"): e.psnr
         for e in tables.read_table()
         if e.model == name and e.image == tables.MEAN
     }
@@ -119,3 +119,24 @@ def test_the_stored_table_is_that_of_the_weights(name):
                     assert means.pop((task, set_name, level)) == pytest.approx(psnr, abs=0.002)
     assert not means, "measured, but not on the card"
     assert any(e.model == name and e.set == "samples" for e in tables.read_table())
+
+
+def readme_rows() -> list[list[str]]:
+    """The rows of the README's table of quality, without the header."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, after = readme.split("| network | set | σ |")
+    lines = after.split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_readme_shows_the_stored_numbers():
+    rows = readme_rows()
+    stored = {(e.model, e.set, f"{e.level:g}"): e for e in tables.read_table() if e.image == "mean"}
+    for name, set_name, level, noisy, ours, *others in rows:
+        entry = stored[name, set_name, level]
+        assert (noisy, ours) == (f"{entry.degraded_psnr:.2f}", f"{entry.psnr:.2f}")
+        paper = tables.paper_name(name)
+        methods = (paper, f"{paper} (authors' weights)", "BM3D")
+        printed = (tables.published(m, "gaussian", set_name, int(level)) for m in methods)
+        assert others == [f"{quality.psnr:.2f}" for quality in printed]
+    assert {row[0] for row in rows} == set(zoo.model_names())
