@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dncnn_lib.engine import Step
-from dncnn_lib.plots import COLOURS, plot_training, show_images
+from dncnn_lib.plots import COLOURS, plot_curves, plot_training, show_images
 
 matplotlib.use("Agg")
 
@@ -65,3 +65,13 @@ def test_colours_have_contrast_on_white():
         linear = np.array(matplotlib.colors.to_rgb(colour))
         linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
         assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5
+
+
+def test_plot_curves_draws_and_names_each_line():
+    curves = {"a": ([0, 1], [2.0, 3.0]), "b": ([0, 2], [5.0, 4.0])}
+    ax = plot_curves(curves, xlabel="step", ylabel="dB", styles={"b": ("noisy", "--")})
+    a, b = ax.lines
+    assert a.get_xydata().tolist() == [[0, 2], [1, 3]] and b.get_xydata()[1].tolist() == [2, 4]
+    assert (b.get_color(), b.get_linestyle()) == (COLOURS["noisy"], "--")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "dB")

@@ -1,0 +1,85 @@
+"""Make the records that lesson 04 shows: BM3D's quality, and the training of a student's network.
+
+    python data/record_lesson_04.py bm3d
+    python data/record_lesson_04.py student runs/student.safetensors
+
+``bm3d`` restores the held-out pictures with BM3D and writes ``data/tables/bm3d.csv``. It needs the
+package bm3d (pip install bm3d), by the authors of the method and for non-commercial use only, which
+is why the project does not depend on it. A minute or two.
+
+``student`` takes what ``python -m dncnn_lib train student`` left beside that file: the record of
+training becomes ``data/runs/lesson-04.csv``, the card and the PSNR of each held-out picture
+``data/runs/lesson-04.json``.
+
+Both measure by ``dncnn_lib.protocols``: the same noise, of sigma = 25, for the same picture.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import dncnn_lib as dn
+from dncnn_lib.protocols import score_image
+from dncnn_lib.tables import Entry, write_table
+
+DATA = Path(__file__).parent
+SIGMA = 25
+
+
+class BM3D(nn.Module):
+    """Block matching and 3-D filtering by its authors' package, which is told the noise level."""
+
+    def forward(self, noisy: torch.Tensor) -> torch.Tensor:
+        """(1, 1, H, W) → the same."""
+        from bm3d import bm3d
+
+        restored = bm3d(noisy[0, 0].numpy().astype(np.float64), SIGMA / 255)
+        return torch.from_numpy(restored.reshape(noisy.shape)).to(noisy.dtype)
+
+
+def measured(name: str, model: nn.Module) -> Iterator[Entry]:
+    """An ``Entry`` for each held-out picture."""
+    for number, (image, clean) in enumerate(dn.held_out_images().items()):
+        found = score_image(model, clean, "gaussian", SIGMA, seed=number)
+        decibels = (round(found.noisy_psnr, 3), round(found.psnr, 3))
+        similarities = (round(found.noisy_ssim, 4), round(found.ssim, 4))
+        entry = Entry(
+            name, "gaussian", "samples", SIGMA, image,
+            decibels[0], decibels[1], similarities[0], similarities[1],
+        )  # fmt: skip
+        print(f"{name:>8} {image:>10}: {entry.degraded_psnr:.2f} → {entry.psnr:.2f} dB", flush=True)
+        yield entry
+
+
+def record_student(weights: Path) -> None:
+    card = json.loads(weights.with_suffix(".json").read_text("utf-8"))
+    entries = measured(card["name"], dn.load_pretrained(weights))
+    card["psnr_by_image"] = {entry.image: entry.psnr for entry in entries}
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    (DATA / "runs" / "lesson-04.json").write_text(text, encoding="utf-8")
+    shutil.copyfile(weights.with_suffix(".csv"), DATA / "runs" / "lesson-04.csv")
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["bm3d"]:
+        try:
+            import bm3d  # noqa: F401
+        except ImportError:
+            sys.exit("the package bm3d is missing (non-commercial use only): pip install bm3d")
+        write_table(list(measured("BM3D", BM3D())), DATA / "tables" / "bm3d.csv")
+    elif len(arguments) == 2 and arguments[0] == "student":
+        record_student(Path(arguments[1]))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
