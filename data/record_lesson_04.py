@@ -8,8 +8,8 @@ package bm3d (pip install bm3d), by the authors of the method and for non-commer
 is why the project does not depend on it. A minute or two.
 
 ``student`` takes what ``python -m dncnn_lib train student`` left beside that file: the record of
-training becomes ``data/runs/lesson-04.csv``, the card and the PSNR of each held-out picture
-``data/runs/lesson-04.json``.
+training becomes ``data/runs/lesson-04.csv`` (``-2`` for its second stage), and the card ``data/runs/lesson-04.json``, with the
+PSNR on the standard sets that are on this machine and of each held-out picture.
 
 Both measure by ``dncnn_lib.protocols``: the same noise, of sigma = 25, for the same picture.
 """
@@ -28,6 +28,7 @@ from torch import nn
 
 import dncnn_lib as dn
 from dncnn_lib.protocols import score_image
+from dncnn_lib.runs import measure, measured_sets
 from dncnn_lib.tables import Entry, write_table
 
 DATA = Path(__file__).parent
@@ -60,12 +61,17 @@ def measured(name: str, model: nn.Module) -> Iterator[Entry]:
 
 
 def record_student(weights: Path) -> None:
-    card = json.loads(weights.with_suffix(".json").read_text("utf-8"))
-    entries = measured(card["name"], dn.load_pretrained(weights))
-    card["psnr_by_image"] = {entry.image: entry.psnr for entry in entries}
+    card, net = (
+        json.loads(weights.with_suffix(".json").read_text("utf-8")),
+        dn.load_pretrained(weights),
+    )
+    card["psnr_by_image"] = {entry.image: entry.psnr for entry in measured(card["name"], net)}
+    card["psnr"] = measure(net, measured_sets("gaussian", net.channels), levels=[SIGMA])
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (DATA / "runs" / "lesson-04.json").write_text(text, encoding="utf-8")
-    shutil.copyfile(weights.with_suffix(".csv"), DATA / "runs" / "lesson-04.csv")
+    for record in sorted(weights.parent.glob(f"{weights.stem}*.csv")):
+        name = record.name.replace(weights.stem, "lesson-04", 1)
+        shutil.copyfile(record, DATA / "runs" / name)
 
 
 def main(arguments: list[str]) -> None:
