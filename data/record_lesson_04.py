@@ -7,9 +7,9 @@
 package bm3d (pip install bm3d), by the authors of the method and for non-commercial use only, which
 is why the project does not depend on it. A minute or two.
 
-``student`` takes what ``python -m dncnn_lib train student`` left beside that file: the record of
-training becomes ``data/runs/lesson-04.csv`` (``-2`` for its second stage), and the card ``data/runs/lesson-04.json``, with the
-PSNR on the standard sets that are on this machine and of each held-out picture.
+``student`` takes what ``python -m dncnn_lib train student`` left beside that file. The record of
+training becomes ``data/runs/lesson-04.csv``; the card becomes ``data/runs/lesson-04.json``, with
+the PSNR on the standard sets that are on this machine and of each held-out picture.
 
 Both measure by ``dncnn_lib.protocols``: the same noise, of sigma = 25, for the same picture.
 """
@@ -69,9 +69,7 @@ def record_student(weights: Path) -> None:
     card["psnr"] = measure(net, measured_sets("gaussian", net.channels), levels=[SIGMA])
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (DATA / "runs" / "lesson-04.json").write_text(text, encoding="utf-8")
-    for record in sorted(weights.parent.glob(f"{weights.stem}*.csv")):
-        name = record.name.replace(weights.stem, "lesson-04", 1)
-        shutil.copyfile(record, DATA / "runs" / name)
+    shutil.copyfile(weights.with_suffix(".csv"), DATA / "runs" / "lesson-04.csv")
 
 
 def main(arguments: list[str]) -> None:

@@ -148,26 +148,13 @@ _COLOUR: dict[str, Any] = {
 }
 _LONG = TrainConfig(steps=10_000, lr=4e-3, validate_every=1000, checkpoint_every=250, **_CPU)
 
-# Lesson 04's: what a student trains from scratch in some five minutes of two cores. The second
-# stage trains what is used later, batch norm with its running statistics, and averages it.
+# Lesson 04's: what a student trains from scratch in some five minutes of two cores.
 _STUDENT = Recipe(
     name="student",
     about="a small grey denoiser for sigma = 25, 10 layers of 48, from the shipped images",
     network={"depth": 10, "width": 48, "channels": 1},
     degradation=GaussianNoise(25),
-    stages=(
-        TrainConfig(steps=2000, lr=5e-3, precision="auto", validate_every=250, **_CPU),
-        TrainConfig(
-            steps=500,
-            lr=1e-3,
-            frozen_batch_norm=True,
-            ema=0.99,
-            precision="auto",
-            seed=1,
-            validate_every=125,
-            **_CPU,
-        ),
-    ),
+    stages=(TrainConfig(steps=2000, lr=5e-3, precision="auto", validate_every=250, **_CPU),),
     training_set="small",
     validation=("samples", 25.0),
 )

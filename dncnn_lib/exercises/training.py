@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -46,16 +45,3 @@ def learning_rate(function: Callable[[int, int, float, int], Any]) -> None:
         ((99, 100, 2.0, 10), 0.0),
     ]
     check(function, cases, tolerance=1e-6)
-
-
-def eight_views(function: Callable[[np.ndarray], Any]) -> None:
-    """(patch), an array (p, p) → its eight flips and quarter turns, in any order."""
-
-    @wraps(function)
-    def in_order(patch: np.ndarray) -> list[Any]:
-        return sorted(np.asarray(view).tolist() for view in function(patch))
-
-    numbers = [[1, 2, 3, 4], [1, 3, 2, 4], [2, 1, 4, 3], [2, 4, 1, 3]]
-    numbers += [[3, 1, 4, 2], [3, 4, 1, 2], [4, 2, 3, 1], [4, 3, 2, 1]]
-    cases = [((np.array([[1, 2], [3, 4]]),), [[n[:2], n[2:]] for n in numbers])]
-    check(in_order, cases)
