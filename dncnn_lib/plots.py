@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -218,4 +219,30 @@ def plot_differences(differences: Mapping[str, Sequence[float]], ax: Axes | None
     ax.invert_yaxis()
     ax.set_xlabel("change of the PSNR (dB): bar = mean, dots = images")
     ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def plot_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    styles: Mapping[str, tuple[str, str]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Lines with a legend: label → (x, y), numbers of any unit, which the axes' labels name.
+
+    styles: label → (a name of ``COLOURS``, a line style of matplotlib); others are solid, in the
+    order of ``COLOURS``.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1] if ax is None else ax
+    plain = itertools.cycle((name, "-") for name in ("restored", "removed", "clean", "reference"))
+    for label, (x, y) in curves.items():
+        colour, line = (styles or {}).get(label) or next(plain)
+        ax.plot(x, y, line, color=COLOURS[colour], label=label)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend()
     return ax

@@ -20,12 +20,16 @@ import torch.distributed
 from torch import nn
 
 from . import _check, _files, datasets, samples, zoo
+from ._paths import DATA
 from .engine import Step, TrainConfig, train, uses_bf16
 from .environment import processor_name, usable_cores
 from .images import SUFFIXES, read_image, to_grey
 from .model import DnCNN
 from .protocols import PROTOCOLS, TASKS, scores
 from .recipes import Recipe
+
+RECORDS = DATA / "runs"
+"""The records of training that ship: of the pretrained networks, and of lesson 04."""
 
 Images = dict[str, np.ndarray]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import building, check, describe, noise
+from dncnn_lib.exercises import building, check, describe, noise, training
 
 
 def double(x):
@@ -198,3 +198,55 @@ def test_noise_solutions_pass(name, solution, capsys):
 def test_typical_wrong_answers_are_told_what_was_expected(name, wrong, said, capsys):
     with pytest.raises(AssertionError, match="not yet: .*" + re.escape(said)):
         getattr(noise, name)(wrong)
+
+
+# ------------------------------------------------------------------------------ lesson 04, training
+
+
+def paper_loss(predicted, noisy, clean):
+    return ((predicted - (noisy - clean)) ** 2).sum() / (2 * len(noisy))
+
+
+def decibels(loss, kind, patch_size, channels):
+    mean = loss if kind == "mean" else loss * 2 / (patch_size**2 * channels)
+    return -10 * np.log10(mean)
+
+
+def learning_rate(step, steps, peak, warm):
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * (1 + np.cos(np.pi * (step + 1 - warm) / (steps - warm))) / 2
+
+
+@pytest.mark.parametrize("solution", [paper_loss, decibels, learning_rate])
+def test_lesson_04_accepts_its_solutions(solution, capsys):
+    getattr(training, solution.__name__)(solution)
+    assert capsys.readouterr().out.startswith(f"right: {solution.__name__}(")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).mean(), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).sum() / len(y), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - (x - y)) ** 2).sum() / (2 * len(y)), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - x) ** 2).sum() / (2 * len(y)), "expected"),
+        ("decibels", lambda loss, *_: -10 * np.log10(loss), "gave 0.9691, expected 30"),
+        ("decibels", lambda x, k, p, c: decibels(x, k, p, 1), "gave 25.65, expected 30.43"),
+        ("learning_rate", lambda n, s, p, w: learning_rate(n - 1, s, p, w), "expected 0.1"),
+        ("learning_rate", lambda n, s, p, w: learning_rate(n, s, 1.0, w), "expected 1.5"),
+    ],
+)
+def test_lesson_04_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(training, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_04_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("paper_loss", "decibels", "learning_rate"):
+        getattr(training, exercise)(later)
+    assert capsys.readouterr().out.count("still open") == 3

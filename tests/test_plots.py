@@ -13,6 +13,7 @@ from dncnn_lib.plots import (
     COLOURS,
     SERIES,
     draw_dncnn,
+    plot_curves,
     plot_differences,
     plot_noise,
     plot_training,
@@ -111,3 +112,13 @@ def test_plot_differences_draws_every_image_and_the_mean():
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.2, -0.2])
     assert ax.lines[0].get_xydata().tolist() == [[0.1, 0], [0.3, 0]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_plot_curves_draws_and_names_each_line():
+    curves = {"a": ([0, 1], [2.0, 3.0]), "b": ([0, 2], [5.0, 4.0])}
+    ax = plot_curves(curves, xlabel="step", ylabel="dB", styles={"b": ("noisy", "--")})
+    a, b = ax.lines
+    assert a.get_xydata().tolist() == [[0, 2], [1, 3]] and b.get_xydata()[1].tolist() == [2, 4]
+    assert (b.get_color(), b.get_linestyle()) == (COLOURS["noisy"], "--")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "dB")

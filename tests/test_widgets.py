@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 
 import numpy as np
@@ -11,17 +12,24 @@ import torch
 from helpers import raises
 from PIL import Image
 
+from dncnn_lib import widgets
+from dncnn_lib.engine import Step
 from dncnn_lib.metrics import psnr
 from dncnn_lib.model import DnCNN
 from dncnn_lib.widgets import (
     NOISE_KINDS,
+    RateRun,
     field_slider,
     field_view,
     histogram_svg,
+    live_training,
     noise_at,
     noise_explorer,
     noise_slider,
+    plot_rate,
+    rate_slider,
     restore_at,
+    short_training,
     side_by_side,
 )
 
@@ -165,3 +173,78 @@ def test_the_histogram_is_a_share_of_the_pixels():
     assert len(heights) == 100 and [i for i, h in enumerate(heights) if h] == [50]
     assert heights[50] == pytest.approx(98, abs=3)
     assert 'role="img"' in svg and "aria-label" in svg
+
+
+# ---------------------------------------------------------------------------------------- training
+
+IMAGES = [np.random.default_rng(1).random((12, 12), dtype=np.float32)]
+QUICK = {"steps": 5, "patch_size": 8}
+
+
+def test_live_training_passes_every_step_on_and_shows_the_last(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    steps = [
+        Step(n, 4, 0.01, 1e-3, float(n), 16 * n, 21.0 + n if n % 2 == 0 else None)
+        for n in range(1, 5)
+    ]
+    assert list(live_training(steps, {"noisy": 20.2})) == steps
+    bar, words, picture = shown[0].children
+    assert (bar.value, bar.max) == (4, 4)
+    assert words.value == "step 4 of 4, loss 0.01, held-out images 25.0 dB, 0 s to go"
+    assert decode(picture.value).shape == (320, 600, 4)
+
+
+def test_the_curve_so_far_has_the_validated_steps_and_the_levels():
+    seen = [Step(n, 8, 0.01, 1e-3, float(n), 16 * n, 20.0 + n) for n in (2, 4)]
+    lines = {}
+
+    def draw(ax):
+        widgets._training_so_far(ax, seen, {"noisy": 20.2})
+        lines.update({line.get_label(): line.get_ydata() for line in ax.lines})
+        assert ax.get_xlim() == (0, 128)
+
+    widgets.drawn(draw)
+    assert list(lines["noisy"]) == [20.2, 20.2]
+    assert [22.0, 24.0] in [list(y) for y in lines.values()]
+
+
+def test_the_factor_of_the_loss_is_a_factor_of_the_rate_under_sgd_and_nothing_under_adam():
+    """Patches of 8×8 pixels: the paper's loss is 32 times the mean."""
+    mean = short_training(IMAGES, "sgd", "mean", 0.1, **QUICK)
+    paper = short_training(IMAGES, "sgd", "paper", 0.1 / 32, **QUICK)
+    np.testing.assert_allclose(paper.psnr, mean.psnr, atol=1e-3)
+    other = short_training(IMAGES, "sgd", "paper", 0.1 / 16, **QUICK)
+    assert abs(other.psnr[-1] - mean.psnr[-1]) > 0.05
+    adam = [short_training(IMAGES, "adam", loss, 0.01, **QUICK).psnr for loss in ("mean", "paper")]
+    np.testing.assert_allclose(*adam, atol=1e-2)
+    assert mean.psnr[0] == pytest.approx(adam[0][0], abs=1e-4)
+
+
+def test_a_training_that_diverges_is_stopped_and_said_to():
+    run = short_training(IMAGES, "sgd", "mean", 1e3, **QUICK)
+    assert len(run.psnr) == 5 and np.isnan(run.psnr[-1]) and np.isnan(run.final)
+    assert run.summary == "SGD, mean loss, learning rate 1e+03: diverged"
+
+
+def test_final_is_the_mean_of_the_last_fifth():
+    run = RateRun("adam", "paper", 0.01, (1.0,) * 8 + (3.0, 5.0))
+    assert run.final == 4
+    assert run.summary == "Adam, the paper's loss, learning rate 0.01: 4.0 dB after 10 steps"
+
+
+def test_the_controls_choose_the_run():
+    runs = [
+        RateRun(optimizer, loss, rate, (20.0, 20.0 + number))
+        for number, (optimizer, loss, rate) in enumerate(
+            itertools.product(("sgd", "adam"), ("mean", "paper"), (0.1, 0.01))
+        )
+    ]
+    optimizer, loss, slider, words, picture = rate_slider(runs).children
+    assert optimizer.value == "sgd"
+    slider.value = 0.01
+    assert words.value == runs[1].summary
+    before = picture.value
+    optimizer.value, loss.value = "adam", "paper"
+    assert words.value == runs[7].summary and picture.value != before
+    assert picture.value == widgets.drawn(lambda ax: plot_rate(runs, runs[7], ax))
