@@ -8,6 +8,7 @@ import json
 import math
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -448,6 +449,9 @@ def processes(device: str = "auto") -> Iterator[bool]:
     try:
         yield _is_first()
     finally:
+        # Gloo's threads may still hold a tensor for a moment, and letting go of it while Python
+        # ends aborts the process (pytorch/pytorch#179291); torchrun would then end the others.
+        time.sleep(0.5)
         torch.distributed.destroy_process_group()
 
 
