@@ -90,13 +90,7 @@ def noise_slider(
         layout=ipywidgets.Layout(width="480px"),
     )
     words = ipywidgets.Label()
-    height, width = clean.shape[:2]
-    picture = ipywidgets.Image(
-        format="png",
-        width=zoom * (2 * width + 8),
-        height=zoom * height,
-        layout={"max_width": "100%"},
-    )
+    picture = _pair_of_pictures(clean, zoom)
 
     def update(_change: object = None) -> None:
         result = restore_at(clean, slider.value, model)
@@ -106,6 +100,17 @@ def noise_slider(
     update()
     slider.observe(update, names="value")
     return ipywidgets.VBox([slider, words, picture])
+
+
+def _pair_of_pictures(clean: np.ndarray, zoom: int) -> ipywidgets.Image:
+    """Room for two pictures of the size of ``clean`` as ``side_by_side`` puts them."""
+    height, width = (zoom * side for side in clean.shape[:2])
+    return ipywidgets.Image(
+        format="png",
+        width=2 * width + 8 * zoom,
+        height=height,
+        layout={"max_width": "100%"},
+    )
 
 
 def side_by_side(*images: np.ndarray, zoom: int = 1, gap: int = 8) -> bytes:
@@ -319,19 +324,13 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
     )
     slider = ipywidgets.IntSlider(layout=wide, style=named)
     words, histogram = ipywidgets.HTML(), ipywidgets.HTML()
-    height, width = clean.shape
-    picture = ipywidgets.Image(
-        format="png",
-        width=zoom * (2 * width + 8),
-        height=zoom * height,
-        layout={"max_width": "100%"},
-    )
+    picture = _pair_of_pictures(clean, zoom)
 
     def update(_change: object = None) -> None:
         result = noise_at(clean, kinds.value, slider.value)
         picture.value = side_by_side(result.noisy, result.noise + 0.5, zoom=zoom)
         words.value = result.summary
-        histogram.value = histogram_svg(result.noise, width=zoom * (2 * width + 8))
+        histogram.value = histogram_svg(result.noise, width=int(picture.width))
 
     def choose(_change: object = None) -> None:
         chosen = NOISE_KINDS[kinds.value]
