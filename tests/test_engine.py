@@ -86,7 +86,11 @@ def assert_equal_states(a: nn.Module, b: nn.Module) -> None:
         ("validate_every", -1, "validate_every is -1, but must be an integer of at least 0"),
         ("seed", -1, "seed is -1, but must be an integer of at least 0"),
         ("scales", (1.0, 0.0), "scales is 0.0, but must be greater than 0"),
-        ("optimizer", "Adam", "optimizer is 'Adam', but must be one of 'adam', 'adamw', 'sgd'"),
+        (
+            "optimizer",
+            "Adam",
+            "optimizer is 'Adam', but must be one of 'adam', 'adamw', 'sgd', 'muon'",
+        ),
         (
             "schedule",
             "linear",
@@ -296,7 +300,7 @@ def test_a_single_batch_is_overfitted(residual):
     assert losses[0] > 0.02 and losses[-1] < 0.05 * losses[0]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
 def test_any_module_can_be_trained(optimizer):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1))
@@ -444,7 +448,7 @@ BLIND = GaussianNoise((0, 55))
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "muon"])
 def test_interrupted_and_continued_is_as_if_never_interrupted(tmp_path, optimizer, ema):
     config, path = resumable(optimizer, ema), tmp_path / "run.pt"
     straight = small_net()

@@ -14,7 +14,7 @@ PACKAGE = Path(dncnn_lib.__file__).parent
 
 LAYERS = [
     {"_check", "_files", "_memory", "_paths"},
-    {"images", "degrade", "model", "metrics", "patches"},
+    {"images", "degrade", "model", "metrics", "optim", "patches"},
     {"datasets", "engine", "samples", "zoo"},
     {"plots", "environment", "protocols"},
     {"recipes", "benchmark", "experiments", "widgets", "exercises"},
