@@ -246,3 +246,30 @@ def plot_curves(
     ax.grid(alpha=0.3)
     ax.legend()
     return ax
+
+
+def plot_bands(
+    curves: Mapping[str, Mapping[int, Sequence[Step]]],
+    *,
+    styles: Mapping[str, tuple[str, str]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Validation PSNR in dB against patches: a line for the mean over the seeds of each variant, in
+    a band from the worst seed to the best.
+
+    curves: variant → seed → records, as ``experiments.curves`` gives them; where a training ended
+    early, its variant's line ends there. styles: as in ``plot_curves``.
+    """
+    lines, bands = {}, []
+    for name, runs in curves.items():
+        validated = [[s for s in steps if s.val_psnr is not None] for steps in runs.values()]
+        points = list(zip(*validated))
+        x = [at[0].patches for at in points]
+        values = [[step.val_psnr for step in at] for at in points]
+        lines[name] = (x, [float(np.mean(at)) for at in values])
+        bands.append((x, [min(at) for at in values], [max(at) for at in values]))
+    labels = {"xlabel": "training patches seen", "ylabel": "PSNR of held-out images (dB)"}
+    ax = plot_curves(lines, styles=styles, ax=ax, **labels)
+    for line, (x, low, high) in zip(ax.lines[-len(bands) :], bands):
+        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, lw=0)
+    return ax

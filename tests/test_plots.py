@@ -13,6 +13,7 @@ from dncnn_lib.plots import (
     COLOURS,
     SERIES,
     draw_dncnn,
+    plot_bands,
     plot_curves,
     plot_differences,
     plot_noise,
@@ -122,3 +123,24 @@ def test_plot_curves_draws_and_names_each_line():
     assert (b.get_color(), b.get_linestyle()) == (COLOURS["noisy"], "--")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "dB")
+
+
+def test_bands_run_from_the_worst_seed_to_the_best_around_the_mean():
+    def steps(*values):
+        return [
+            Step(step=n, steps=9, loss=0.1, lr=0.1, seconds=1.0, patches=4 * n, val_psnr=value)
+            for n, value in enumerate(values, start=1)
+        ]
+
+    runs = {
+        "a": {0: steps(20.0, None, 24.0), 1: steps(22.0, None, 30.0)},
+        "b": {0: steps(21.0, 25.0), 1: steps(23.0)},
+    }
+    ax = plot_bands(runs, styles={"b": ("reference", "--")})
+    a, b = ax.lines
+    assert (list(a.get_xdata()), list(a.get_ydata())) == ([4, 12], [21, 27])
+    assert (list(b.get_xdata()), list(b.get_ydata())) == ([4], [22])
+    assert b.get_linestyle() == "--" and b.get_color() == COLOURS["reference"]
+    corners = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices}
+    assert corners == {(4, 20), (4, 22), (12, 24), (12, 30)}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
