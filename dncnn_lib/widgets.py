@@ -10,7 +10,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -543,3 +543,95 @@ def rate_slider(runs: Sequence[RateRun]) -> ipywidgets.VBox:
     for control in (optimizer, loss, slider):
         control.observe(update, names="value")
     return ipywidgets.VBox([optimizer, loss, slider, words, picture])
+
+
+# -------------------------------------------------------------------------------------- with a skip
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a network makes of one noisy picture after some steps of training.
+
+    restored: (H, W); output: (H, W), what the layers compute, which is the residual v̂ or the image
+    x̂ itself; residual: which of the two; psnr: of ``restored``, in dB.
+    """
+
+    step: int
+    residual: bool
+    restored: np.ndarray
+    output: np.ndarray
+    psnr: float
+
+
+def snapshots(
+    net: DnCNN,
+    images: Sequence[np.ndarray],
+    degradation: Degradation,
+    config: TrainConfig,
+    clean: np.ndarray,
+    noisy: np.ndarray,
+    steps: Sequence[int],
+) -> list[Snapshot]:
+    """Train ``net``, and after each of these steps restore ``noisy``; step 0 is before training.
+
+    net, images, degradation, config: as in ``train``, and it is trained to the end; clean, noisy:
+    one picture (H, W); steps: within [0, ``config.steps``], in any order.
+    """
+    for step in steps:
+        _check.integer("steps", step, at_least=0)
+    if not steps or max(steps) > config.steps:
+        _check.fail("steps", tuple(steps), f"some numbers from 0 to {config.steps}")
+
+    def look(step: int) -> Snapshot:
+        restored = denoise(noisy, net)
+        output = noisy - restored if net.residual else restored
+        return Snapshot(step, net.residual, restored, output, psnr(restored, clean, data_range=1.0))
+
+    found = [look(0)] if 0 in steps else []
+    for step in train(net, images, degradation, replace(config, log_every=1)):
+        if step.step in steps:
+            found.append(look(step.step))
+    return found
+
+
+SNAPSHOT_VIEWS: dict[str, Callable[[Snapshot, np.ndarray], np.ndarray]] = {
+    "restored": lambda snapshot, clean: snapshot.restored,
+    "output of the layers": lambda snapshot, clean: snapshot.output + 0.5 * snapshot.residual,
+    "error, 3 times": lambda snapshot, clean: 0.5 + 3 * (snapshot.restored - clean),
+}
+"""What can be shown of a snapshot; for noise and errors grey is zero."""
+
+
+def snapshot_slider(
+    clean: np.ndarray, trainings: Mapping[str, Sequence[Snapshot]], *, zoom: int = 1
+) -> ipywidgets.VBox:
+    """A slider over the steps of trainings, and a switch for what is shown of them side by side.
+
+    clean: (H, W); trainings: label → its snapshots, at the same steps. The children are the slider,
+    the switch, the sentence with the numbers and the picture.
+    """
+    rows = list(zip(*trainings.values(), strict=True))
+    slider = ipywidgets.SelectionSlider(
+        options=[(str(row[0].step), number) for number, row in enumerate(rows)],
+        description="step",
+        layout={"width": "480px"},
+    )
+    switch = ipywidgets.ToggleButtons(options=list(SNAPSHOT_VIEWS), description="show")
+    words, picture = ipywidgets.Label(), _pair_of_pictures(clean, zoom)
+
+    def update(_change: object = None) -> None:
+        row, view = rows[slider.value], SNAPSHOT_VIEWS[switch.value]
+        picture.value = side_by_side(*[view(shot, clean) for shot in row], zoom=zoom)
+        words.value = snapshot_summary(dict(zip(trainings, row)))
+
+    update()
+    for control in (slider, switch):
+        control.observe(update, names="value")
+    return ipywidgets.VBox([slider, switch, words, picture])
+
+
+def snapshot_summary(row: Mapping[str, Snapshot]) -> str:
+    """One sentence with the step and the PSNR of each training, from left to right."""
+    step = next(iter(row.values())).step
+    found = ", ".join(f"{name} {shot.psnr:.1f} dB" for name, shot in row.items())
+    return f"after step {step}: {found}"

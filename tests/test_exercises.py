@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import building, check, describe, noise, training
+from dncnn_lib.exercises import building, check, describe, noise, residual, training
 
 
 def double(x):
@@ -249,4 +249,75 @@ def test_lesson_04_leaves_open_exercises_open(capsys):
 
     for exercise in ("paper_loss", "decibels", "learning_rate"):
         getattr(training, exercise)(later)
+    assert capsys.readouterr().out.count("still open") == 3
+
+
+# -------------------------------------------------------------------- lesson 05, residual or direct
+
+
+def start_psnr(clean, noisy):
+    return tuple(-10 * torch.log10((v**2).mean()) for v in (noisy - clean, clean))
+
+
+class Skip(torch.nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, noisy):
+        return noisy - self.layers(noisy)
+
+
+def with_skip(layers):
+    return Skip(layers)
+
+
+def equivalent_sigma(sigma, contrast):
+    return sigma / contrast
+
+
+@pytest.mark.parametrize("solution", [start_psnr, with_skip, equivalent_sigma])
+def test_lesson_05_accepts_its_solutions(solution, capsys):
+    getattr(residual, solution.__name__)(solution)
+    assert capsys.readouterr().out.startswith("right: ")
+
+
+class Unregistered(torch.nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.hidden = [layers]
+
+    def forward(self, noisy):
+        return noisy - self.hidden[0](noisy)
+
+
+class Added(Skip):
+    def forward(self, noisy):
+        return noisy + self.layers(noisy)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("start_psnr", lambda x, y: start_psnr(x, y)[::-1], "expected ("),
+        ("start_psnr", lambda x, y: (start_psnr(x, y)[0], start_psnr(y, x)[1]), "expected ("),
+        ("with_skip", lambda layers: layers, "output of"),
+        ("with_skip", Added, "output of"),
+        ("with_skip", Unregistered, "gave 0, expected 10"),
+        ("equivalent_sigma", lambda s, c: s * c, "gave 6.25, expected 100"),
+        ("equivalent_sigma", lambda s, c: s / c**0.5, "gave 50, expected 100"),
+    ],
+)
+def test_lesson_05_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(residual, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_05_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("start_psnr", "with_skip", "equivalent_sigma"):
+        getattr(residual, exercise)(later)
     assert capsys.readouterr().out.count("still open") == 3

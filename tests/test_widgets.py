@@ -12,8 +12,10 @@ import torch
 from helpers import raises
 from PIL import Image
 
+import dncnn_lib
 from dncnn_lib import widgets
-from dncnn_lib.engine import Step
+from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.engine import Step, TrainConfig
 from dncnn_lib.metrics import psnr
 from dncnn_lib.model import DnCNN
 from dncnn_lib.widgets import (
@@ -31,6 +33,8 @@ from dncnn_lib.widgets import (
     restore_at,
     short_training,
     side_by_side,
+    snapshot_slider,
+    snapshots,
 )
 
 
@@ -248,3 +252,52 @@ def test_the_controls_choose_the_run():
     optimizer.value, loss.value = "adam", "paper"
     assert words.value == runs[7].summary and picture.value != before
     assert picture.value == widgets.drawn(lambda ax: plot_rate(runs, runs[7], ax))
+
+
+# -------------------------------------------------------------------------------------- with a skip
+
+PICTURE = np.tile(np.linspace(0, 1, 20, dtype=np.float32), (16, 1))
+
+
+def shots(residual: bool, steps=(0, 3, 6)):
+    net = DnCNN(depth=3, width=4, residual=residual)
+    net.reset_parameters(torch.Generator().manual_seed(0))
+    config = TrainConfig(steps=6, batch_size=2, patch_size=8, log_every=6)
+    noisy = dncnn_lib.add_gaussian_noise(PICTURE, 25, seed=0)
+    return net, noisy, snapshots(net, IMAGES, GaussianNoise(25), config, PICTURE, noisy, steps)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_snapshots_are_what_the_network_makes_of_the_picture(residual):
+    net, noisy, found = shots(residual)
+    assert [shot.step for shot in found] == [0, 3, 6]
+    last = found[-1]
+    assert np.allclose(last.restored, dncnn_lib.denoise(noisy, net))
+    computed = net.eval().layers(torch.from_numpy(noisy)[None, None])[0, 0].detach().numpy()
+    assert np.allclose(last.output, computed, atol=1e-5)
+    assert last.psnr == dncnn_lib.psnr(last.restored, PICTURE, data_range=1.0)
+    assert not np.allclose(found[0].restored, found[1].restored)
+
+
+@pytest.mark.parametrize("steps", [(), (7,), (-1, 2)])
+def test_snapshots_of_steps_that_are_not_in_the_training_are_refused(steps):
+    with pytest.raises(ValueError, match="^steps is "):
+        shots(True, steps)
+
+
+def test_the_slider_shows_the_step_and_the_switch_what_of_it():
+    pair = {"residual": shots(True)[2], "direct": shots(False)[2]}
+    slider, switch, words, picture = snapshot_slider(PICTURE, pair).children
+    a, b = pair["residual"][0], pair["direct"][0]
+    assert words.value == f"after step 0: residual {a.psnr:.1f} dB, direct {b.psnr:.1f} dB"
+    assert picture.value == side_by_side(a.restored, b.restored)
+    slider.value = 2
+    a, b = pair["residual"][2], pair["direct"][2]
+    assert words.value.startswith("after step 6: ")
+    assert picture.value == side_by_side(a.restored, b.restored)
+    switch.value = "output of the layers"
+    assert picture.value == side_by_side(a.output + 0.5, b.output)
+    switch.value = "error, 3 times"
+    assert picture.value == side_by_side(
+        0.5 + 3 * (a.restored - PICTURE), 0.5 + 3 * (b.restored - PICTURE)
+    )
