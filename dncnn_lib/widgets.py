@@ -90,7 +90,7 @@ def noise_slider(
         layout=ipywidgets.Layout(width="480px"),
     )
     words = ipywidgets.Label()
-    picture = _pair_of_pictures(clean, zoom)
+    picture = _room_for(clean, zoom)
 
     def update(_change: object = None) -> None:
         result = restore_at(clean, slider.value, model)
@@ -102,12 +102,12 @@ def noise_slider(
     return ipywidgets.VBox([slider, words, picture])
 
 
-def _pair_of_pictures(clean: np.ndarray, zoom: int) -> ipywidgets.Image:
-    """Room for two pictures of the size of ``clean`` as ``side_by_side`` puts them."""
+def _room_for(clean: np.ndarray, zoom: int, count: int = 2) -> ipywidgets.Image:
+    """Room for so many pictures of the size of ``clean`` as ``side_by_side`` puts them."""
     height, width = (zoom * side for side in clean.shape[:2])
     return ipywidgets.Image(
         format="png",
-        width=2 * width + 8 * zoom,
+        width=count * width + (count - 1) * 8 * zoom,
         height=height,
         layout={"max_width": "100%"},
     )
@@ -324,7 +324,7 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
     )
     slider = ipywidgets.IntSlider(layout=wide, style=named)
     words, histogram = ipywidgets.HTML(), ipywidgets.HTML()
-    picture = _pair_of_pictures(clean, zoom)
+    picture = _room_for(clean, zoom)
 
     def update(_change: object = None) -> None:
         result = noise_at(clean, kinds.value, slider.value)
@@ -605,29 +605,20 @@ SNAPSHOT_VIEWS: dict[str, Callable[[Snapshot, np.ndarray], np.ndarray]] = {
 def snapshot_slider(
     clean: np.ndarray, trainings: Mapping[str, Sequence[Snapshot]], *, zoom: int = 1
 ) -> ipywidgets.VBox:
-    """A slider over the steps of trainings, and a switch for what is shown of them side by side.
+    """``frame_slider`` over the steps of trainings, which are shown side by side.
 
-    clean: (H, W); trainings: label → its snapshots, at the same steps. The children are the slider,
-    the switch, the sentence with the numbers and the picture.
+    clean: (H, W); trainings: label → its snapshots, at the same steps.
     """
-    rows = list(zip(*trainings.values(), strict=True))
-    slider = ipywidgets.SelectionSlider(
-        options=[(str(row[0].step), number) for number, row in enumerate(rows)],
-        description="step",
-        layout={"width": "480px"},
-    )
-    switch = ipywidgets.ToggleButtons(options=list(SNAPSHOT_VIEWS), description="show")
-    words, picture = ipywidgets.Label(), _pair_of_pictures(clean, zoom)
-
-    def update(_change: object = None) -> None:
-        row, view = rows[slider.value], SNAPSHOT_VIEWS[switch.value]
-        picture.value = side_by_side(*[view(shot, clean) for shot in row], zoom=zoom)
-        words.value = snapshot_summary(dict(zip(trainings, row)))
-
-    update()
-    for control in (slider, switch):
-        control.observe(update, names="value")
-    return ipywidgets.VBox([slider, switch, words, picture])
+    rows = [dict(zip(trainings, row)) for row in zip(*trainings.values(), strict=True)]
+    frames = {
+        name: [
+            Frame(snapshot_summary(row), tuple(view(shot, clean) for shot in row.values()))
+            for row in rows
+        ]
+        for name, view in SNAPSHOT_VIEWS.items()
+    }
+    steps = [str(next(iter(row.values())).step) for row in rows]
+    return frame_slider(frames, steps, "step", zoom=zoom)
 
 
 def snapshot_summary(row: Mapping[str, Snapshot]) -> str:
@@ -635,3 +626,47 @@ def snapshot_summary(row: Mapping[str, Snapshot]) -> str:
     step = next(iter(row.values())).step
     found = ", ".join(f"{name} {shot.psnr:.1f} dB" for name, shot in row.items())
     return f"after step {step}: {found}"
+
+
+# ------------------------------------------------------------------------------ finished pictures
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Pictures that belong together, arrays (H, W) in [0, 1], and a sentence about them."""
+
+    words: str
+    pictures: tuple[np.ndarray, ...]
+
+
+def frame_slider(
+    frames: Mapping[str, Sequence[Frame]], labels: Sequence[str], description: str, *, zoom: int = 1
+) -> ipywidgets.VBox:
+    """A slider over frames, and a switch between several rows of them.
+
+    frames: what the switch says → a frame for each of ``labels``, all of one size; description: of
+    the slider; zoom: screen pixels for each pixel. The children are the slider, the switch, the
+    sentence and the picture.
+    """
+    for name, row in frames.items():
+        if len(row) != len(labels):
+            _check.fail(f"frames[{name!r}]'s length", len(row), f"{len(labels)}, as labels has")
+    slider = ipywidgets.SelectionSlider(
+        options=[(label, number) for number, label in enumerate(labels)],
+        description=description,
+        layout={"width": "480px"},
+    )
+    switch = ipywidgets.ToggleButtons(options=list(frames), description="show")
+    words = ipywidgets.Label()
+    pictures = next(iter(frames.values()))[0].pictures
+    picture = _room_for(pictures[0], zoom, len(pictures))
+
+    def update(_change: object = None) -> None:
+        frame = frames[switch.value][slider.value]
+        picture.value = side_by_side(*frame.pictures, zoom=zoom)
+        words.value = frame.words
+
+    update()
+    for control in (slider, switch):
+        control.observe(update, names="value")
+    return ipywidgets.VBox([slider, switch, words, picture])

@@ -301,3 +301,11 @@ def test_the_slider_shows_the_step_and_the_switch_what_of_it():
     assert picture.value == side_by_side(
         0.5 + 3 * (a.restored - PICTURE), 0.5 + 3 * (b.restored - PICTURE)
     )
+
+
+def test_frames_need_a_label_each():
+    frame = widgets.Frame("one", (PICTURE, PICTURE, PICTURE))
+    view = widgets.frame_slider({"a": [frame, frame]}, ["1", "2"], "layer", zoom=2)
+    assert int(view.children[3].width) == 3 * 40 + 2 * 16
+    with raises(ValueError, "frames['a']'s length is 1, but must be 2, as labels has"):
+        widgets.frame_slider({"a": [frame]}, ["1", "2"], "layer")
