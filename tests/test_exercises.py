@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import building, check, describe, noise, residual, training
+from dncnn_lib.exercises import building, check, describe, inside, noise, residual, training
 
 
 def double(x):
@@ -320,4 +320,51 @@ def test_lesson_05_leaves_open_exercises_open(capsys):
 
     for exercise in ("start_psnr", "with_skip", "equivalent_sigma"):
         getattr(residual, exercise)(later)
+    assert capsys.readouterr().out.count("still open") == 3
+
+
+# ------------------------------------------------------------------------ lesson 09, looking inside
+
+
+def r_squared(told, wanted):
+    return 1 - np.mean((told - wanted) ** 2) / np.var(wanted)
+
+
+def turned(filters):
+    return filters.flip(2, 3)
+
+
+def tnrd_parameters(stages, filters, side, bumps):
+    return stages * filters * (side**2 + bumps)
+
+
+@pytest.mark.parametrize("solution", [r_squared, turned, tnrd_parameters])
+def test_lesson_09_accepts_its_solutions(solution, capsys):
+    getattr(inside, solution.__name__)(solution)
+    assert capsys.readouterr().out.startswith(f"right: {solution.__name__}(")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("r_squared", lambda t, w: np.mean((t - w) ** 2) / np.var(w), "gave 0, expected 1"),
+        ("r_squared", lambda t, w: 1 - np.mean((t - w) ** 2) / np.mean(w**2), "expected 0"),
+        ("turned", lambda f: f.flip(3), "expected"),
+        ("turned", lambda f: f.transpose(2, 3), "expected"),
+        ("tnrd_parameters", lambda s, f, a, b: s * (f * a**2 + b), "gave 621, expected 1104"),
+        ("tnrd_parameters", lambda s, f, a, b: f * (a**2 + b), "gave 2112, expected 10560"),
+    ],
+)
+def test_lesson_09_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(inside, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_09_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("r_squared", "turned", "tnrd_parameters"):
+        getattr(inside, exercise)(later)
     assert capsys.readouterr().out.count("still open") == 3
