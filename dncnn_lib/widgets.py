@@ -596,7 +596,7 @@ def snapshots(
 
 SNAPSHOT_VIEWS: dict[str, Callable[[Snapshot, np.ndarray], np.ndarray]] = {
     "restored": lambda snapshot, clean: snapshot.restored,
-    "output of the layers": lambda snapshot, clean: snapshot.output + 0.5 * snapshot.residual,
+    "layers' output": lambda snapshot, clean: snapshot.output + 0.5 * snapshot.residual,
     "error, 3 times": lambda snapshot, clean: 0.5 + 3 * (snapshot.restored - clean),
 }
 """What can be shown of a snapshot; for noise and errors grey is zero."""

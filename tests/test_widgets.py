@@ -295,7 +295,7 @@ def test_the_slider_shows_the_step_and_the_switch_what_of_it():
     a, b = pair["residual"][2], pair["direct"][2]
     assert words.value.startswith("after step 6: ")
     assert picture.value == side_by_side(a.restored, b.restored)
-    switch.value = "output of the layers"
+    switch.value = "layers' output"
     assert picture.value == side_by_side(a.output + 0.5, b.output)
     switch.value = "error, 3 times"
     assert picture.value == side_by_side(
