@@ -101,3 +101,27 @@ def held_out_psnr(
         return float(np.mean(values))
 
     return validation
+
+
+@torch.no_grad()
+def layer_inputs(net: nn.Module, noisy: torch.Tensor, kind: type[nn.Module]) -> list[torch.Tensor]:
+    """What every layer of a kind is given, from the first to the last, when ``net`` sees ``noisy``.
+
+    kind: such as ``nn.BatchNorm2d`` or ``nn.ReLU``. The network runs in the mode that it is in, and
+    is left as it was, running statistics included.
+    """
+    seen: list[torch.Tensor] = []
+    buffers = [buffer.clone() for buffer in net.buffers()]
+    layers = [module for module in net.modules() if isinstance(module, kind)]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+        for layer in layers
+    ]
+    try:
+        net(noisy)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for buffer, before in zip(net.buffers(), buffers):
+            buffer.copy_(before)
+    return seen

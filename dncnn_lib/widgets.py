@@ -6,6 +6,7 @@ what that function returns; the lessons call the same function in plain code.
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 import time
@@ -670,3 +671,102 @@ def frame_slider(
     for control in (slider, switch):
         control.observe(update, names="value")
     return ipywidgets.VBox([slider, switch, words, picture])
+
+
+# ------------------------------------------------------------------------------ batch normalisation
+
+NORM_MODES = ("eval", "train", "folded")
+"""How a trained network with batch norm can be applied."""
+
+
+@dataclass(frozen=True)
+class NormView:
+    """A picture restored in a batch. mode: of ``NORM_MODES``; others: pictures in the batch beside
+    it; noisy, restored: (H, W); PSNRs in dB, eval_psnr being that of eval mode."""
+
+    mode: str
+    others: int
+    noisy: np.ndarray
+    restored: np.ndarray
+    psnr: float
+    eval_psnr: float
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        plural = "" if self.others == 1 else "s"
+        company = f"{self.others} other picture{plural}" if self.others else "nothing else"
+        return (
+            f"{self.mode}, {company} in the batch: {self.psnr:.1f} dB "
+            f"({self.psnr - self.eval_psnr:+.1f} dB against eval mode)"
+        )
+
+
+@torch.no_grad()
+def batch_norm_at(
+    clean: np.ndarray,
+    model: DnCNN,
+    mode: str,
+    others: Sequence[np.ndarray] = (),
+    *,
+    sigma: float = 25,
+) -> NormView:
+    """Restore ``clean``, (H, W) in [0, 1], with noise of that σ, in one batch with ``others``.
+
+    mode: "eval", with the running statistics; "train", with those of this batch; "folded", without
+    batch norm. others: clean pictures of the same size; they get noise, too. ``model`` is left as
+    it was, in its mode and its running statistics.
+    """
+    _check.one_of("mode", mode, NORM_MODES)
+    pictures = [
+        add_gaussian_noise(image, sigma, seed=number)
+        for number, image in enumerate((clean, *others))
+    ]
+    batch = torch.from_numpy(np.stack(pictures)[:, None]).float()
+    evaluated = copy.deepcopy(model).eval()
+    expected = evaluated(batch[:1])[0, 0].numpy()
+    if mode == "eval":
+        restored = evaluated(batch)
+    elif mode == "folded":
+        restored = model.fold_batch_norm()(batch)
+    else:
+        restored = evaluated.train()(batch)
+    result = restored[0, 0].numpy()
+    return NormView(
+        mode,
+        len(others),
+        pictures[0],
+        result,
+        psnr(result, clean, data_range=1.0),
+        psnr(expected, clean, data_range=1.0),
+    )
+
+
+def batch_norm_switch(
+    clean: np.ndarray,
+    model: DnCNN,
+    company: Mapping[str, Sequence[np.ndarray]],
+    *,
+    sigma: float = 25,
+    zoom: int = 3,
+) -> ipywidgets.VBox:
+    """Two switches over the noisy picture (left) and the restored one (right): the mode of the
+    network, and what else is in the batch.
+
+    company: label → the other pictures, as in ``batch_norm_at``. The children are the two switches,
+    the sentence with the numbers and the picture.
+    """
+    modes = ipywidgets.ToggleButtons(options=NORM_MODES, description="mode")
+    beside = ipywidgets.ToggleButtons(options=list(company), description="beside it")
+    words = ipywidgets.Label()
+    picture = _room_for(clean, zoom)
+
+    def update(_change: object = None) -> None:
+        view = batch_norm_at(clean, model, modes.value, company[beside.value], sigma=sigma)
+        picture.value = side_by_side(view.noisy, view.restored, zoom=zoom)
+        words.value = view.summary
+
+    update()
+    for switch in (modes, beside):
+        switch.observe(update, names="value")
+    return ipywidgets.VBox([modes, beside, words, picture])

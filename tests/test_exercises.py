@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.exercises import building, check, describe, inside, noise, residual, training
+from dncnn_lib.exercises import (
+    building,
+    check,
+    describe,
+    inside,
+    noise,
+    normalisation,
+    residual,
+    training,
+)
 
 
 def double(x):
@@ -367,4 +376,76 @@ def test_lesson_09_leaves_open_exercises_open(capsys):
 
     for exercise in ("r_squared", "turned", "tnrd_parameters"):
         getattr(inside, exercise)(later)
+
+
+# ----------------------------------------------------------------- lesson 06, batch normalisation
+
+
+def normalise(features, gamma, beta, eps):
+    mean = features.mean(dim=(0, 2, 3), keepdim=True)
+    var = ((features - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
+    return (features - mean) / (var + eps).sqrt() * gamma[:, None, None] + beta[:, None, None]
+
+
+def running(start, batches, momentum):
+    for batch in batches:
+        start = start + momentum * (batch - start)
+    return start
+
+
+def fold(weight, gamma, beta, mean, var, eps):
+    scale = gamma / (var + eps).sqrt()
+    return weight * scale[:, None, None, None], beta - scale * mean
+
+
+@pytest.mark.parametrize("solution", [normalise, running, fold])
+def test_lesson_06_accepts_its_solutions(solution, capsys):
+    getattr(normalisation, solution.__name__)(solution)
+    assert capsys.readouterr().out.startswith(f"right: {solution.__name__}(")
+
+
+def normalise_alone(features, gamma, beta, eps):
+    """Each patch for itself."""
+    return torch.cat([normalise(one[None], gamma, beta, eps) for one in features])
+
+
+def normalise_unbiased(features, gamma, beta, eps):
+    count = features[:, 0].numel()
+    return normalise(features, gamma * ((count - 1) / count) ** 0.5, beta, eps)
+
+
+def fold_inputs(weight, gamma, beta, mean, var, eps):
+    """The factor along the wrong dimension of the weight; right in the square case only."""
+    scale = gamma / (var + eps).sqrt()
+    return weight * scale[: weight.shape[1], None, None], beta - scale * mean
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("normalise", normalise_alone, "expected tensor 4×3×3×2"),
+        ("normalise", normalise_unbiased, "expected tensor 4×3×3×2"),
+        ("normalise", lambda a, g, b, e: normalise(a, g, b, 1e-5), "tensor 2×5×3×2"),
+        ("normalise", lambda a, g, b, e: normalise(a, 1 + 0 * g, 0 * b, e), "expected"),
+        ("running", lambda s, b, m: running(s, b, 1 - m), "gave 0.9, expected 0.1"),
+        ("running", lambda s, b, m: b[-1] if b else s, "gave 1, expected 0.1"),
+        ("running", lambda s, b, m: running(0.0, b, m), "gave 1.9, expected 1.95"),
+        ("fold", lambda w, g, b, m, v, e: (fold(w, g, b, m, v, e)[0], b), "expected (tensor 4×2"),
+        ("fold", lambda w, g, b, m, v, e: fold(w, g, b, m, v**2, e), "expected (tensor 4×2"),
+        ("fold", lambda w, g, b, m, v, e: fold(w, g, b, m, v, 0.0), "expected (tensor 3×3"),
+        ("fold", fold_inputs, "expected (tensor 4×2"),
+    ],
+)
+def test_lesson_06_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(normalisation, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_06_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("normalise", "running", "fold"):
+        getattr(normalisation, exercise)(later)
     assert capsys.readouterr().out.count("still open") == 3

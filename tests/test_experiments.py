@@ -10,7 +10,15 @@ from torch import nn
 
 from dncnn_lib import add_gaussian_noise, experiments
 from dncnn_lib.engine import TrainConfig
-from dncnn_lib.experiments import Variant, compare, curves, final_psnr, held_out_psnr
+from dncnn_lib.experiments import (
+    Variant,
+    compare,
+    curves,
+    final_psnr,
+    held_out_psnr,
+    layer_inputs,
+)
+from dncnn_lib.model import DnCNN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORK = {"depth": 3, "width": 4}
@@ -78,3 +86,29 @@ def test_the_last_psnr_of_every_seed(images):
     values = [steps[-1].val_psnr for steps in found["a"].values()]
     assert final_psnr(found) == {"a": values} and len(set(values)) == 2
     assert experiments.final_psnr({}) == {}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_layer_inputs_are_what_each_layer_is_given(training):
+    net = DnCNN(depth=4, width=3).train(training)
+    noisy = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    convolutions = layer_inputs(net, noisy, nn.Conv2d)
+    normalisations = layer_inputs(net, noisy, nn.BatchNorm2d)
+    activations = layer_inputs(net, noisy, nn.ReLU)  # in place: must have been copied
+    assert [len(found) for found in (convolutions, normalisations, activations)] == [4, 2, 3]
+    torch.testing.assert_close(convolutions[0], noisy)
+    torch.testing.assert_close(activations[0], net.layers[0](noisy))
+    torch.testing.assert_close(convolutions[1], activations[0].relu())
+    torch.testing.assert_close(normalisations[0], net.layers[2](convolutions[1]))
+    assert (activations[-1] < 0).any()
+    after = net.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert net.training == training and not any(m._forward_pre_hooks for m in net.modules())
+
+
+def test_layer_inputs_leave_no_hook_where_the_network_fails():
+    net = DnCNN(depth=3, width=2)
+    with raises(ValueError, "noisy's shape is (1, 2, 8, 8), but must be (B, 1, H, W)"):
+        layer_inputs(net, torch.zeros(1, 2, 8, 8), nn.Conv2d)
+    assert not any(module._forward_pre_hooks for module in net.modules())

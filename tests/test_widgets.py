@@ -14,13 +14,16 @@ from PIL import Image
 
 import dncnn_lib
 from dncnn_lib import widgets
-from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.degrade import GaussianNoise, add_gaussian_noise
 from dncnn_lib.engine import Step, TrainConfig
 from dncnn_lib.metrics import psnr
 from dncnn_lib.model import DnCNN
 from dncnn_lib.widgets import (
     NOISE_KINDS,
+    NORM_MODES,
     RateRun,
+    batch_norm_at,
+    batch_norm_switch,
     field_slider,
     field_view,
     histogram_svg,
@@ -309,3 +312,56 @@ def test_frames_need_a_label_each():
     assert int(view.children[3].width) == 3 * 40 + 2 * 16
     with raises(ValueError, "frames['a']'s length is 1, but must be 2, as labels has"):
         widgets.frame_slider({"a": [frame]}, ["1", "2"], "layer")
+
+
+# ------------------------------------------------------------------------------ batch normalisation
+
+
+@pytest.fixture
+def trained() -> DnCNN:
+    """Not trained, but with running statistics of batches of its own noise."""
+    net = DnCNN(depth=4, width=4)
+    net.reset_parameters(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for _ in range(3):
+            net(torch.rand(4, 1, 12, 12, generator=torch.Generator().manual_seed(1)))
+    return net.eval()
+
+
+def test_only_train_mode_looks_at_the_rest_of_the_batch(clean, trained):
+    black = [np.zeros_like(clean)] * 2
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    alone = {mode: batch_norm_at(clean, trained, mode) for mode in NORM_MODES}
+    beside = {mode: batch_norm_at(clean, trained, mode, black) for mode in NORM_MODES}
+    for mode in ("eval", "folded"):
+        np.testing.assert_allclose(beside[mode].restored, alone["eval"].restored, atol=1e-5)
+    assert np.abs(beside["train"].restored - alone["train"].restored).max() > 1e-3
+    assert all(torch.equal(trained.state_dict()[name], value) for name, value in before.items())
+    assert not trained.training
+
+
+def test_batch_norm_at_is_the_network_in_that_mode(clean, trained):
+    view = batch_norm_at(clean, trained, "train", [1 - clean], sigma=10)
+    others = [add_gaussian_noise(image, 10, seed=n) for n, image in enumerate((clean, 1 - clean))]
+    with torch.no_grad():
+        expected = trained.train()(torch.from_numpy(np.stack(others)[:, None]))[0, 0].numpy()
+    np.testing.assert_allclose(view.restored, expected, atol=1e-6)
+    np.testing.assert_array_equal(view.noisy, others[0])
+    assert view.psnr == psnr(view.restored, clean, data_range=1.0)
+    assert view.summary.startswith("train, 1 other picture in the batch: ")
+    assert view.summary.endswith(" dB against eval mode)")
+    with raises(ValueError, "mode is 'test', but must be one of 'eval', 'train', 'folded'"):
+        batch_norm_at(clean, trained, "test")
+
+
+def test_the_switches_choose_mode_and_company(clean, trained):
+    company = {"nothing": [], "black": [np.zeros_like(clean)]}
+    modes, beside, words, picture = batch_norm_switch(clean, trained, company, zoom=2).children
+    assert words.value == batch_norm_at(clean, trained, "eval").summary
+    before = picture.value
+    beside.value = "black"
+    assert picture.value == before
+    modes.value = "train"
+    view = batch_norm_at(clean, trained, "train", company["black"])
+    assert words.value == view.summary
+    assert picture.value == side_by_side(view.noisy, view.restored, zoom=2) != before
