@@ -770,3 +770,157 @@ def batch_norm_switch(
     for switch in (modes, beside):
         switch.observe(update, names="value")
     return ipywidgets.VBox([modes, beside, words, picture])
+
+
+# -------------------------------------------------------------------------------------- the clinic
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A way to make a noisy picture and to restore it, with one fault or with none.
+
+    diagnosis: the fault in words. treat: ``(clean (H, W), sigma, model) → (noisy, restored)``, with
+    sigma on the 0–255 scale and a model in eval mode.
+    """
+
+    diagnosis: str
+    treat: Callable[[np.ndarray, float, nn.Module], tuple[np.ndarray, ...]]
+
+
+def _healthy(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy = add_gaussian_noise(clean, sigma, seed=0)
+    return noisy, denoise(noisy, model)
+
+
+def _clipped(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy = np.round(np.clip(add_gaussian_noise(clean, sigma, seed=0), 0, 1) * 255) / 255
+    return noisy, denoise(noisy, model)
+
+
+def _positive(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy, restored = _healthy(clean, sigma, model)
+    return noisy, noisy - np.maximum(noisy - restored, 0)
+
+
+def _residual_shown(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy, restored = _healthy(clean, sigma, model)
+    return noisy, noisy - restored
+
+
+def _training_mode(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy = add_gaussian_noise(clean, sigma, seed=0)
+    return noisy, _applied(copy.deepcopy(model).train(), noisy)
+
+
+def _bytes_in(clean: np.ndarray, sigma: float, model: nn.Module) -> tuple[np.ndarray, ...]:
+    noisy = add_gaussian_noise(clean, sigma, seed=0)
+    return noisy, _applied(model, 255 * noisy) / 255
+
+
+def _applied(net: nn.Module, noisy: np.ndarray) -> np.ndarray:
+    """The network as it is, without ``denoise``, which sees to eval mode and refuses 0–255."""
+    with torch.no_grad():
+        return net(torch.from_numpy(noisy)[None, None])[0, 0].numpy()
+
+
+PATIENTS = {
+    "A": Patient("a ReLU after the last layer: only positive noise is taken away", _positive),
+    "B": Patient("the noisy image was clipped and rounded to 8 bits", _clipped),
+    "C": Patient(
+        "σ/255 was used as a variance",
+        lambda clean, sigma, model: _healthy(clean, math.sqrt(255 * sigma), model),
+    ),
+    "D": Patient("healthy", _healthy),
+    "E": Patient("model.eval() forgotten", _training_mode),
+    "F": Patient("the network got pixels from 0 to 255", _bytes_in),
+    "G": Patient("the residual was taken for the image", _residual_shown),
+}
+"""By letter, in no order that tells anything."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What can be measured of a restoration when the clean picture is known.
+
+    noisy, restored, removed: (H, W), removed = noisy − restored. In dB: noisy_psnr, restored_psnr.
+    On the 0–255 scale: noise_std, of noisy − clean, and removed_mean, removed_std. with_image:
+    correlation of what was removed with the clean picture, NaN where nothing was removed.
+    """
+
+    patient: str
+    sigma: float
+    noisy: np.ndarray
+    restored: np.ndarray
+    removed: np.ndarray
+    noisy_psnr: float
+    restored_psnr: float
+    noise_std: float
+    removed_mean: float
+    removed_std: float
+    with_image: float
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        return (
+            f"patient {self.patient}, σ = {self.sigma:g}: noise std {self.noise_std:.1f}; "
+            f"PSNR {self.noisy_psnr:.1f} → {self.restored_psnr:.1f} dB; taken away: "
+            f"mean {self.removed_mean:+.1f}, std {self.removed_std:.1f}, "
+            f"correlation with the image {self.with_image:+.2f}"
+        )
+
+
+def examine(clean: np.ndarray, sigma: float, patient: str, model: nn.Module) -> Examination:
+    """Restore ``clean``, (H, W) in [0, 1], as that one of ``PATIENTS`` does, and measure.
+
+    sigma: on the 0–255 scale; model: in eval mode, and left as it is.
+    """
+    _check.one_of("patient", patient, tuple(PATIENTS))
+    noisy, restored = PATIENTS[patient].treat(clean, sigma, model)
+    removed = noisy - restored
+    constant = np.ptp(removed) == 0 or np.ptp(clean) == 0
+    return Examination(
+        patient,
+        sigma,
+        noisy,
+        restored,
+        removed,
+        psnr(noisy, clean, data_range=1.0),
+        psnr(restored, clean, data_range=1.0),
+        255 * float((noisy - clean).std()),
+        255 * float(removed.mean()),
+        255 * float(removed.std()),
+        float("nan") if constant else float(np.corrcoef(removed.ravel(), clean.ravel())[0, 1]),
+    )
+
+
+def ward(
+    clean: np.ndarray, model: nn.Module, *, patient: str = "A", zoom: int = 2
+) -> ipywidgets.VBox:
+    """A choice of patient and a slider for σ, over the noisy picture, the restored one and what was
+    taken away (0 as middle grey), from left to right.
+
+    clean: (H, W) in [0, 1]; some 96×96 pixels follow the hand on a laptop. The children are the
+    switch, the slider, the sentence with the numbers and the picture.
+    """
+    switch = ipywidgets.ToggleButtons(
+        options=list(PATIENTS), value=patient, description="patient", style={"button_width": "40px"}
+    )
+    slider = ipywidgets.IntSlider(
+        25, 0, 75, description="noise σ", layout=ipywidgets.Layout(width="480px")
+    )
+    words = ipywidgets.HTML()
+    height, width = (zoom * side for side in clean.shape)
+    picture = ipywidgets.Image(
+        format="png", width=3 * width + 16 * zoom, height=height, layout={"max_width": "100%"}
+    )
+
+    def update(_change: object = None) -> None:
+        found = examine(clean, slider.value, switch.value, model)
+        picture.value = side_by_side(found.noisy, found.restored, found.removed + 0.5, zoom=zoom)
+        words.value = found.summary
+
+    update()
+    for control in (switch, slider):
+        control.observe(update, names="value")
+    return ipywidgets.VBox([switch, slider, words, picture])

@@ -11,6 +11,7 @@ import torch
 from dncnn_lib.exercises import (
     building,
     check,
+    clinic,
     describe,
     inside,
     noise,
@@ -449,3 +450,85 @@ def test_lesson_06_leaves_open_exercises_open(capsys):
     for exercise in ("normalise", "running", "fold"):
         getattr(normalisation, exercise)(later)
     assert capsys.readouterr().out.count("still open") == 3
+
+
+# ------------------------------------------------------------------------ lesson 10, the bug clinic
+
+
+def mended_psnr(restored, clean):
+    difference = restored.astype(float) - clean.astype(float)
+    return 10 * np.log10(255**2 / np.mean(difference**2))
+
+
+def mended_flip(noisy, clean, generator):
+    heads = torch.rand((), generator=generator) < 0.5
+    return (noisy.flip(-1), clean.flip(-1)) if heads else (noisy, clean)
+
+
+def mended_steps(net, batches, lr):
+    optimiser = torch.optim.SGD(net.parameters(), lr)
+    for noisy, clean in batches:
+        optimiser.zero_grad()
+        ((net(noisy) - clean) ** 2).mean().backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("solution", [mended_psnr, mended_flip, mended_steps])
+def test_lesson_10_accepts_its_solutions(solution, capsys):
+    getattr(clinic, solution.__name__)(solution)
+    assert capsys.readouterr().out.count("right: ") >= 2
+
+
+def wrapping_psnr(restored, clean):
+    return 10 * np.log10(255**2 / np.mean((restored - clean) ** 2))
+
+
+def two_coins(noisy, clean, generator):
+    def toss(images):
+        return images.flip(-1) if torch.rand((), generator=generator) < 0.5 else images
+
+    return toss(noisy), toss(clean)
+
+
+def gradients_that_stay(net, batches, lr):
+    optimiser = torch.optim.SGD(net.parameters(), lr)
+    for noisy, clean in batches:
+        ((net(noisy) - clean) ** 2).mean().backward()
+        optimiser.step()
+
+
+def zeroed_too_late(net, batches, lr):
+    optimiser = torch.optim.SGD(net.parameters(), lr)
+    for noisy, clean in batches:
+        ((net(noisy) - clean) ** 2).mean().backward()
+        optimiser.zero_grad()
+        optimiser.step()
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("mended_psnr", wrapping_psnr, "wrapping_psnr(ndarray 8×8"),
+        ("mended_psnr", lambda r, c: mended_psnr(r / 255, c / 255), "expected"),
+        ("mended_psnr", lambda r, c: wrapping_psnr(r.astype(np.int8), c.astype(np.int8)), "gave"),
+        ("mended_flip", two_coins, "pairs_that_fit of two_coins(100) gave"),
+        ("mended_flip", lambda noisy, clean, _: (noisy, clean), "seen_both_ways"),
+        ("mended_flip", lambda noisy, clean, _: (noisy.flip(-1), clean.flip(-1)), "seen_both_ways"),
+        ("mended_steps", gradients_that_stay, "weight_after_steps of gradients_that_stay(2) gave"),
+        ("mended_steps", zeroed_too_late, "(1) gave 1, expected"),
+        ("mended_steps", lambda net, batches, lr: mended_steps(net, batches, 2 * lr), "(1) gave"),
+    ],
+)
+def test_lesson_10_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(clinic, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_10_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("mended_psnr", "mended_flip", "mended_steps"):
+        getattr(clinic, exercise)(later)
+    assert capsys.readouterr().out.count("later: still open") == 3

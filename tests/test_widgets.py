@@ -21,9 +21,11 @@ from dncnn_lib.model import DnCNN
 from dncnn_lib.widgets import (
     NOISE_KINDS,
     NORM_MODES,
+    PATIENTS,
     RateRun,
     batch_norm_at,
     batch_norm_switch,
+    examine,
     field_slider,
     field_view,
     histogram_svg,
@@ -38,6 +40,7 @@ from dncnn_lib.widgets import (
     side_by_side,
     snapshot_slider,
     snapshots,
+    ward,
 )
 
 
@@ -365,3 +368,58 @@ def test_the_switches_choose_mode_and_company(clean, trained):
     view = batch_norm_at(clean, trained, "train", company["black"])
     assert words.value == view.summary
     assert picture.value == side_by_side(view.noisy, view.restored, zoom=2) != before
+
+
+# -------------------------------------------------------------------------------------- the clinic
+
+
+class Halves(torch.nn.Module):
+    """Takes half of the picture away; in training mode, nothing."""
+
+    def forward(self, noisy):
+        return noisy if self.training else noisy / 2
+
+
+WAVES = (0.5 + 0.4 * np.sin(np.arange(40 * 40).reshape(40, 40))).astype(np.float32)
+
+
+def test_an_examination_measures_what_was_added_and_taken_away():
+    found = examine(WAVES, 25, "D", Halves().eval())
+    assert found.noise_std == pytest.approx(25, abs=1)
+    assert np.array_equal(found.noisy, dncnn_lib.add_gaussian_noise(WAVES, 25, seed=0))
+    assert np.allclose(found.removed, found.noisy / 2)
+    assert found.removed_mean == pytest.approx(255 * found.removed.mean())
+    assert found.with_image == pytest.approx(
+        np.corrcoef(WAVES.ravel(), found.removed.ravel())[0, 1]
+    )
+    assert found.restored_psnr == dncnn_lib.psnr(found.restored, WAVES, data_range=1.0)
+    assert found.summary.startswith("patient D, σ = 25: noise std 25.")
+
+
+def test_every_patient_has_its_fault():
+    net = Halves().eval()
+    found = {letter: examine(WAVES, 50, letter, net) for letter in PATIENTS}
+    assert found["A"].removed.min() == 0 and found["A"].removed.max() > 0.4
+    assert found["B"].noisy.min() == 0 and found["B"].noisy.max() == 1
+    assert found["C"].noise_std == pytest.approx(np.sqrt(255 * 50), rel=0.05)
+    assert np.array_equal(found["E"].restored, found["E"].noisy)
+    assert np.allclose(found["F"].restored, found["D"].restored, atol=1e-6)
+    assert np.allclose(found["G"].restored, found["D"].removed)
+    assert not net.training
+    assert np.isnan(found["E"].with_image)
+
+
+def test_an_unknown_patient_is_refused():
+    with pytest.raises(ValueError, match="^patient is 'Z'"):
+        examine(WAVES, 25, "Z", Halves())
+
+
+def test_the_ward_shows_the_examination():
+    net = Halves().eval()
+    switch, slider, words, picture = ward(WAVES, net).children
+    for letter, sigma in (("G", 25), ("G", 0), ("B", 60)):
+        switch.value, slider.value = letter, sigma
+        found = examine(WAVES, sigma, letter, net)
+        assert words.value == found.summary
+        shown = side_by_side(found.noisy, found.restored, found.removed + 0.5, zoom=2)
+        assert picture.value == shown
