@@ -74,8 +74,8 @@ class DnCNN(nn.Module):
         """Initialise as the authors' MatConvNet code does.
 
         Convolutions: He, N(0, 2 / (9·width)). Batch norm: γ from the same law, pushed away from
-        zero to |γ| ≥ 0.025, and β = 0. The small γ matter more for the speed of training than
-        any other choice here; lesson 06 shows it.
+        zero to |γ| ≥ 0.025, and β = 0. The small γ keep the first answer of the
+        network small, without which training is slow to begin; lesson 06 shows it.
         """
         std = math.sqrt(2 / (9 * self.width))
         for module in self.modules():
