@@ -58,8 +58,8 @@ class Recipe:
 
 
 # Two cores see few patches, so each step has to teach much: hence Muon. At its rates the weights
-# move so far that only a short average is of use: over a thousand steps it was 2 dB worse than the
-# weights themselves at step 6000 of 7000. It averages batch norm's statistics, too.
+# move so far that only a short average is of use; one over a thousand steps stays behind them. It
+# averages batch norm's statistics, too.
 _CPU: dict[str, Any] = {
     "batch_size": 16,
     "patch_size": 50,
