@@ -290,6 +290,12 @@ class NoiseView:
         )
 
 
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Of the pixels of two images; NaN where one of them is constant."""
+    constant = np.ptp(a) == 0 or np.ptp(b) == 0
+    return float("nan") if constant else float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
 def noise_at(clean: np.ndarray, kind: str, level: int, *, seed: int = 0) -> NoiseView:
     """Degrade ``clean``, (H, W) in [0, 1], by a kind of ``NOISE_KINDS`` at that level, and measure
     what was added."""
@@ -297,7 +303,6 @@ def noise_at(clean: np.ndarray, kind: str, level: int, *, seed: int = 0) -> Nois
     generator = torch.Generator().manual_seed(seed)
     noisy = restore(NOISE_KINDS[kind].degradation(level)(batch, generator))
     noise = noisy - clean
-    constant = np.ptp(noise) == 0 or np.ptp(clean) == 0
     return NoiseView(
         kind,
         level,
@@ -307,7 +312,7 @@ def noise_at(clean: np.ndarray, kind: str, level: int, *, seed: int = 0) -> Nois
         ssim(noisy, clean, data_range=1.0),
         255 * float(noise.std()),
         float(autocorrelation(noise, 1)[1]),
-        float("nan") if constant else float(np.corrcoef(noise.ravel(), clean.ravel())[0, 1]),
+        _correlation(noise, clean),
     )
 
 
@@ -878,7 +883,6 @@ def examine(clean: np.ndarray, sigma: float, patient: str, model: nn.Module) -> 
     _check.one_of("patient", patient, tuple(PATIENTS))
     noisy, restored = PATIENTS[patient].treat(clean, sigma, model)
     removed = noisy - restored
-    constant = np.ptp(removed) == 0 or np.ptp(clean) == 0
     return Examination(
         patient,
         sigma,
@@ -890,7 +894,7 @@ def examine(clean: np.ndarray, sigma: float, patient: str, model: nn.Module) -> 
         255 * float((noisy - clean).std()),
         255 * float(removed.mean()),
         255 * float(removed.std()),
-        float("nan") if constant else float(np.corrcoef(removed.ravel(), clean.ravel())[0, 1]),
+        _correlation(removed, clean),
     )
 
 
