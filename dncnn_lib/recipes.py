@@ -131,6 +131,12 @@ _THREE: dict[str, Any] = {
     ),
     "tasks": ("gaussian", "super-resolution", "deblocking"),
 }
+# The explorer shows it while a hand is on the slider and the processor too slow for more.
+_SMALL: dict[str, Any] = _THREE | {
+    "name": "dncnn-3-small",
+    "about": "the three tasks of dncnn-3 in 8 layers of 32, for quick looks",
+    "network": {"depth": 8, "width": 32, "channels": 1},
+}
 _COLOUR: dict[str, Any] = {
     "name": "cdncnn-b",
     "about": "blind colour denoiser, 20 layers, Gaussian noise with sigma in [0, 55]",
@@ -167,6 +173,7 @@ _RECIPES = (
         stages=(TrainConfig(steps=400_000, patch_size=50, **_PAPER),),
         **_THREE,
     ),
+    Recipe(effort="cpu", stages=(_FULL,), **_SMALL),
     Recipe(effort="cpu", stages=(_FULL,), **_COLOUR),
     Recipe(
         effort="paper",
