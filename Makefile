@@ -14,12 +14,13 @@ BIN = $(VENV)/bin
 MODELS = $(basename $(notdir $(wildcard data/weights/*.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab test unit notebooks execute lint benchmark tables train info clean
+.PHONY: help lab explore test unit notebooks execute lint benchmark tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
+	@echo "make explore    the explorer alone, as a web page on this machine"
 	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
-	@echo "make benchmark  how fast this machine denoises and trains"
+	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
 	@echo "make train      train a network: make train RECIPE=dncnn-b"
 	@echo "make info       this machine, the networks, the image sets"
@@ -30,6 +31,11 @@ help:
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+
+# A page that was closed leaves its kernel for ten minutes, not for ever.
+explore: $(READY)
+	$(BIN)/voila notebooks/explorer.ipynb --Voila.ip=127.0.0.1 \
+		--MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 
 test: unit notebooks
 	@echo "== All tests passed."
@@ -52,6 +58,7 @@ lint: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m dncnn_lib benchmark
+	$(BIN)/python tests/browser.py
 
 tables: $(READY)
 	$(BIN)/python -m dncnn_lib evaluate --paper --csv data/tables/quality.csv --model $(MODELS)

@@ -548,7 +548,26 @@ def _benchmark(options: argparse.Namespace) -> int:
     print("\nTraining, patches per second")
     print(_comparison([row], lambda row, seconds: f"{row.images / seconds:.0f}"))
     print(_TIMED)
+    _benchmark_explorer(repeats)
     return 0
+
+
+def _benchmark_explorer(repeats: int) -> None:
+    try:
+        from .explorer import timing
+    except ImportError:  # the extra "lab" is not installed
+        return
+    from .zoo import model_names
+
+    methods = [name for name in ("dncnn-b", "dncnn-3-small") if name in model_names()]
+    jobs = [(method, side) for method in methods for side in (170, 256)]
+    lines = []
+    for method, side in _bar(jobs, "timing the explorer", "size"):
+        parts = timing.shares(side, method, repeats=repeats)
+        lines.append([f"{method} {side}×{side}", *(f"{1000 * s:.0f}" for s in parts.values())])
+    print("\nThe explorer, milliseconds from a moved slider to a picture, but for the browser")
+    print(_table(["restored by", *parts], lines, texts=1))
+    print("The numbers are made after the picture is shown, when the hand rests.")
 
 
 def _comparison(rows: Sequence[Any], show: Any) -> str:

@@ -185,19 +185,23 @@ def read_picture(path: str | os.PathLike) -> Picture:
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, but must be an image file")
-    data = path.read_bytes()
+    return decode_picture(path.read_bytes(), str(path))
+
+
+def decode_picture(data: bytes, name: str = "the file") -> Picture:
+    """As ``read_picture``, from the bytes of the file; ``name`` is what errors call it."""
     if not data:
-        raise ValueError(f"{path} is empty (0 bytes), but must be an image file")
+        raise ValueError(f"{name} is empty (0 bytes), but must be an image file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders warn of what is read or refused here
             values, profile = _decode(data)
     except _Unsupported as error:
-        raise ValueError(f"{path} {error}") from None
+        raise ValueError(f"{name} {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes decoders raise a dozen kinds
-        raise ValueError(f"{path} is damaged or truncated ({error})") from error
+        raise ValueError(f"{name} is damaged or truncated ({error})") from error
     colours = 3 if values.shape[2] >= 3 else 1
     pixels = _unit(values[..., :colours])
     alpha = _unit(values[..., colours]) if values.shape[2] > colours else None

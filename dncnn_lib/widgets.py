@@ -352,11 +352,17 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
     return ipywidgets.VBox([kinds, slider, words, picture, histogram])
 
 
-def histogram_svg(noise: np.ndarray, *, width: int = 640, height: int = 120) -> str:
+def histogram_svg(
+    noise: np.ndarray, *, width: int = 640, height: int = 120, sigma: float | None = None
+) -> str:
     """The histogram of a noise, in units of [0, 1], from −100 to 100 on the 0–255 scale (what lies
-    outside is counted at the ends), with the normal law of the same standard deviation dashed."""
+    outside is counted at the ends), with a normal law dashed.
+
+    sigma: of that law, in units of [0, 1]; None: the noise's own standard deviation.
+    """
     values = 255 * noise.ravel().astype(np.float64)
-    deviation = max(values.std(), 0.5)  # or the curve would fall between the bars
+    deviation = values.std() if sigma is None else 255 * sigma
+    deviation = max(deviation, 0.5)  # or the curve would fall between the bars
     edges = np.linspace(-100, 100, 101)
     share = np.histogram(np.clip(values, -100, 100), edges)[0] / values.size
     middle = (edges[:-1] + edges[1:]) / 2
@@ -383,6 +389,43 @@ def histogram_svg(noise: np.ndarray, *, width: int = 640, height: int = 120) -> 
         f'<g fill="{COLOURS["noisy"]}" fill-opacity="0.6">{bars}</g>'
         f'<polyline points="{curve}" fill="none" stroke="{COLOURS["reference"]}" '
         f'stroke-width="1.5" stroke-dasharray="5 4"/>{marks}</svg>'
+    )
+
+
+def correlation_svg(
+    correlation: np.ndarray, pixels: int, *, width: int = 640, height: int = 100
+) -> str:
+    """What ``autocorrelation`` gives, as bars, with dashes at ±2/√pixels, between which white noise
+    stays."""
+    if not np.isfinite(correlation).all():
+        return "<p>Nothing was taken away.</p>"
+    step = width / len(correlation)
+    middle, scale = (height - 16) / 2, (height - 24) / 2
+    bars = "".join(
+        f'<rect x="{(lag + 0.15) * step:.1f}" y="{middle - scale * max(value, 0):.1f}" '
+        f'width="{0.7 * step:.1f}" height="{scale * abs(value):.1f}"/>'
+        for lag, value in enumerate(np.clip(correlation, -1, 1))
+    )
+    marks = "".join(
+        f'<text x="{(lag + 0.5) * step:.0f}" y="{height - 4}" text-anchor="middle">{lag}</text>'
+        for lag in range(0, len(correlation), 2)
+    )
+    band = scale * min(2 / math.sqrt(pixels), 1)
+    lines = "".join(
+        f'<line x1="0" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"{dash}/>'
+        for y, dash in (
+            (middle, ""),
+            (middle - band, ' stroke-dasharray="5 4"'),
+            (middle + band, ' stroke-dasharray="5 4"'),
+        )
+    )
+    told = ", ".join(f"{value:+.2f}" for value in correlation[1:4])
+    words = f"correlation of pixels that are 1, 2 and 3 apart: {told}"
+    return (
+        f'<svg role="img" aria-label="{words}" viewBox="0 0 {width} {height}" width="{width}" '
+        f'style="max-width:100%;background:white;font:12px sans-serif">'
+        f'<g fill="{COLOURS["removed"]}" fill-opacity="0.7">{bars}</g>'
+        f'<g stroke="{COLOURS["reference"]}">{lines}</g>{marks}</svg>'
     )
 
 

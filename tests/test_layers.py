@@ -18,7 +18,7 @@ LAYERS = [
     {"datasets", "engine", "samples", "zoo"},
     {"plots", "environment", "protocols"},
     {"recipes", "benchmark", "experiments", "widgets", "exercises"},
-    {"runs"},
+    {"runs", "explorer"},
     {"tables"},
     {"cli"},
     {"__init__", "__main__"},

@@ -1,0 +1,66 @@
+"""How much work a picture may be while a hand is on the slider."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+BUDGET = 0.06
+"""Seconds of computing for a picture that follows the hand; showing it takes some 40 ms more."""
+
+
+class Pace:
+    """Learns how long each method takes for a pixel on this machine, and says what can be afforded.
+
+    budget: seconds for one picture.
+    """
+
+    def __init__(self, budget: float = BUDGET) -> None:
+        self.budget = budget
+        self._rates: dict[str, float] = {}
+
+    def expected(self, method: str, pixels: int) -> float:
+        """Seconds; 0 for a method that was not timed yet."""
+        return self._rates.get(method, 0.0) * pixels
+
+    def affords(self, method: str, pixels: int) -> bool:
+        """Whether the method keeps to the budget for so many pixels."""
+        return self.expected(method, pixels) <= self.budget
+
+    @contextmanager
+    def timed(self, method: str, pixels: int) -> Iterator[None]:
+        """Around a restoration: remembers how long it took, smoothed over the last few."""
+        start = time.perf_counter()
+        yield
+        rate = (time.perf_counter() - start) / max(pixels, 1)
+        known = self._rates.get(method, rate)
+        # faster at once, slower by steps: one hiccup must not switch to a smaller network
+        self._rates[method] = min(rate, 0.7 * known + 0.3 * rate)
+
+
+class Stale(Exception):
+    """What is computed is no longer wanted."""
+
+
+class Stoppable(nn.Module):
+    """A network that asks before each layer whether its answer is still wanted.
+
+    net: a ``DnCNN``; wanted: called before each layer; ``forward`` raises ``Stale`` where it says
+    no.
+    """
+
+    def __init__(self, net: nn.Module, wanted: Callable[[], bool]) -> None:
+        super().__init__()
+        self.net, self._wanted = net, wanted
+        self.channels, self.receptive_field = net.channels, net.receptive_field
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        values = noisy
+        for layer in self.net.layers:
+            if not self._wanted():
+                raise Stale
+            values = layer(values)
+        return noisy - values if self.net.residual else values

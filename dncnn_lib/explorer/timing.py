@@ -1,0 +1,51 @@
+"""Where the time goes from a moved slider to a picture, but for the browser's share."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+from .. import _check
+from . import view
+from .page import numbers_html
+from .stage import Stage
+from .view import Exploration, Region, Setting
+
+PICTURE = "dogs"
+
+
+def shares(side: int, method: str, *, repeats: int = 7) -> Mapping[str, float]:
+    """Median seconds of each part of an answer, for a square region of a sample picture.
+
+    side: of the region, in pixels. "noise", "restoration" and "picture" (PSNR, bytes) come before
+    the picture is shown; "numbers" (SSIM, histogram, correlation) after it, when the hand rests.
+    """
+    _check.integer("repeats", repeats, at_least=1)
+    picture = view.sample(PICTURE)
+    centre = [length / 2 for length in picture.shape[:2]]
+    setting = Setting(method=method, region=Region.around(centre, side, picture.shape))
+    clean, stage = view.for_method(picture, method), Stage()
+
+    def show(found: Exploration) -> None:
+        found.quick_numbers()
+        stage.show(found.picture("noisy"), found.picture("restored"), ("noisy", "restored"), "")
+
+    found = view.explore(picture, setting)
+    whole = _median(lambda: view.explore(picture, setting), repeats)
+    noise = _median(lambda: view.degraded(clean, setting.noise, setting.level, 0), repeats)
+    return {
+        "noise": noise,
+        "restoration": whole - noise,
+        "picture": _median(lambda: show(found), repeats),
+        "numbers": _median(lambda: numbers_html(found, found.numbers()), repeats),
+    }
+
+
+def _median(work: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

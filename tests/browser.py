@@ -1,0 +1,189 @@
+"""The explorer in headless Chromium, in JupyterLab and in Voila: for tests, and to time it.
+
+python tests/browser.py        from a moved slider to new pixels on the screen
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+SERVERS = ("lab", "voila")
+
+
+def chromium() -> str | None:
+    """The path of Chromium or Chrome on this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextmanager
+def serving(kind: str, folder: Path) -> Iterator[str]:
+    """A JupyterLab server over a copy of the explorer in ``folder``, or Voila; its address."""
+    shutil.copy(NOTEBOOKS / "explorer.ipynb", folder)
+    port = _free_port()
+    if kind == "lab":
+        arguments = ["jupyterlab", "--no-browser", "--allow-root", "--ServerApp.root_dir=."]
+        arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+        arguments += ["--IdentityProvider.token=", "--LabApp.news_url=None"]
+        arguments += ["--LabApp.expose_app_in_browser=True"]
+    else:
+        arguments = ["voila", "explorer.ipynb", "--no-browser", f"--port={port}"]
+    log = (folder / "server.log").open("w")
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),  # not what the user has set
+        "PYTHONPATH": str(NOTEBOOKS.parent),
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=log, stderr=log
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(server, address + ("/lab" if kind == "lab" else "/static/"), folder)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        log.close()
+
+
+def _wait_for(server: subprocess.Popen, address: str, folder: Path) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except urllib.error.HTTPError:
+            return  # it answers
+        except OSError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{(folder / 'server.log').read_text()}")
+
+
+def open_explorer(kind: str, address: str, page) -> None:
+    """Open the explorer in a page of Playwright's and wait until its first picture is complete."""
+    if kind == "lab":
+        page.goto(f"{address}/lab/tree/explorer.ipynb?reset")
+        page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=90_000)
+        page.wait_for_function(
+            "/Idle/.test(document.querySelector('#jp-main-statusbar')?.textContent || '')",
+            timeout=90_000,
+        )
+        page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+        page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    else:
+        page.goto(address)
+    page.wait_for_selector(".dncnn-picture[data-number]", timeout=120_000)
+    page.wait_for_selector("svg[aria-label^=correlation]", timeout=120_000)
+
+
+def picture_number(page) -> int:
+    """Counts up with each new frame that is drawn."""
+    return int(page.get_attribute(".dncnn-picture", "data-number"))
+
+
+def pixels(page) -> str:
+    """What is on the picture, as a data URL."""
+    return page.evaluate("document.querySelector('.dncnn-picture').toDataURL()")
+
+
+# ------------------------------------------------------------------------------------------ timing
+
+_WATCH = """() => {
+    const canvas = document.querySelector('.dncnn-picture');
+    window.asked = [];
+    window.shown = [];
+    document.addEventListener('keydown', () => window.asked.push(performance.now()), true);
+    new MutationObserver(() => requestAnimationFrame(() => window.shown.push(performance.now())))
+        .observe(canvas, {attributes: true, attributeFilter: ['data-number']});
+}"""
+
+
+def _times_of_keys(page, count: int = 31) -> list[float]:
+    """Milliseconds from an arrow key on the slider to the first new picture, one key at a time."""
+    page.evaluate(_WATCH)
+    page.locator(".noUi-handle").first.focus()
+    for number in range(count):
+        page.keyboard.press("ArrowRight" if number % 2 else "ArrowLeft")
+        page.wait_for_selector(".dncnn-picture[aria-busy=false]")
+        page.wait_for_timeout(400)
+    asked, shown = page.evaluate("[window.asked, window.shown]")
+    return [min(s - a for s in shown if s > a) for a in asked]
+
+
+def _pictures_while_dragging(page, seconds: float = 3) -> tuple[float, float]:
+    """Pictures a second while the slider is dragged, and milliseconds from its end to the last."""
+    page.evaluate("() => { window.shown = []; }")
+    handle = page.locator(".noUi-handle").first.bounding_box()
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    start = time.perf_counter()
+    while (passed := time.perf_counter() - start) < seconds:
+        page.mouse.move(x + 60 * abs((passed % 2) - 1) - 30, y)
+        page.wait_for_timeout(10)
+    end = page.evaluate("performance.now()")
+    page.mouse.up()
+    during = len(page.evaluate("window.shown"))
+    page.wait_for_selector(".dncnn-picture[aria-busy=false]")
+    page.wait_for_timeout(500)
+    after = [t - end for t in page.evaluate("window.shown") if t > end]
+    return during / passed, max(after, default=0.0)
+
+
+def main() -> None:
+    import statistics
+    import tempfile
+
+    from playwright.sync_api import sync_playwright
+
+    if not chromium():
+        raise SystemExit("There is no Chromium on this machine: apt install chromium")
+    print("The explorer in Chromium: key to new pixels, and the slider dragged")
+    print("page   method         region   median ms   p90 ms   pictures/s   ms to the last one")
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        for kind in SERVERS:
+            with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
+                page = running.new_page(viewport={"width": 1280, "height": 900})
+                open_explorer(kind, address, page)
+                for method in ("dncnn-b", "dncnn-3-small"):
+                    page.get_by_label("method").select_option(method)
+                    for zoom, side in (("2", 256), ("3", 170)):
+                        page.get_by_label("zoom").select_option(label=f"{zoom}×")
+                        page.wait_for_timeout(3000)
+                        times = _times_of_keys(page)
+                        p90 = statistics.quantiles(times, n=10)[-1]
+                        rate, last = _pictures_while_dragging(page)
+                        print(
+                            f"{kind:<6} {method:<14} {side}×{side}  {statistics.median(times):9.0f}"
+                            f" {p90:8.0f} {rate:12.1f} {last:20.0f}",
+                            flush=True,
+                        )
+                page.close()
+        running.close()
+
+
+if __name__ == "__main__":
+    main()

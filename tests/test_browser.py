@@ -1,0 +1,226 @@
+"""The explorer in Chromium, in JupyterLab and in Voila. Skipped where there is no Chromium."""
+
+import io
+import re
+
+import browser
+import numpy as np
+import pytest
+from PIL import Image
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not browser.chromium(), reason="needs Chromium: apt install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(
+            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module", params=browser.SERVERS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def address(kind, tmp_path_factory):
+    with browser.serving(kind, tmp_path_factory.mktemp(kind)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(kind, address, chromium):
+    opened = chromium.new_page(viewport={"width": 1280, "height": 720})
+    opened.set_default_timeout(30_000)
+    opened.failures = []
+    opened.on("pageerror", lambda error: opened.failures.append(str(error)))
+    browser.open_explorer(kind, address, opened)
+    yield opened
+    assert opened.failures == []
+    opened.close()
+
+
+def control(page, label):
+    """The dropdown of that label."""
+    return page.locator(f'.widget-dropdown:has(label:text-is("{label}")) select')
+
+
+def summary(page):
+    return page.inner_text("div[role=status]")
+
+
+def wait_for_summary(page, pattern):
+    page.wait_for_function(
+        "pattern => new RegExp(pattern).test("
+        "document.querySelector('div[role=status]').textContent)",
+        arg=pattern,
+    )
+    page.wait_for_selector(".dncnn-picture[aria-busy=false]")
+    return summary(page)
+
+
+def decibels(text):
+    return [float(value) for value in re.findall(r"(-?[\d.]+) dB", text)]
+
+
+def test_the_page_shows_a_restored_picture(page):
+    noisy, restored = decibels(wait_for_summary(page, "by dncnn-b"))
+    assert noisy == pytest.approx(20.2, abs=0.2) and restored > noisy + 8
+    assert "left noisy, right restored" in page.get_attribute(".dncnn-picture", "aria-label")
+
+
+def test_the_arrow_keys_move_the_level(page):
+    before = browser.picture_number(page)
+    page.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_summary(page, "σ 26:")
+    assert browser.picture_number(page) > before
+    page.keyboard.press("ArrowLeft")
+    wait_for_summary(page, "σ 25:.*by dncnn-b")
+
+
+def test_a_hundred_quick_changes_end_with_the_last(page):
+    page.locator(".noUi-handle").first.focus()
+    for step in range(100):
+        page.keyboard.press("ArrowRight" if step % 10 < 6 else "ArrowLeft")
+    words = wait_for_summary(page, "σ 45:.*by dncnn-b")
+    page.wait_for_timeout(1500)
+    assert summary(page) == words
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    wait_for_summary(page, "σ 25:.*by dncnn-b")
+
+
+def test_swiping_asks_nothing_of_python(page):
+    number, before = browser.picture_number(page), browser.pixels(page)
+    page.focus(".dncnn-tools input[type=range]")
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    assert browser.pixels(page) != before
+    assert browser.picture_number(page) == number
+
+
+def test_dragging_the_line_swipes_and_the_picture_pans(page):
+    page.evaluate("document.querySelector('.dncnn-picture').scrollIntoView()")
+    box = page.locator(".dncnn-picture").bounding_box()
+    line = page.locator(".dncnn-line").bounding_box()
+    page.mouse.move(line["x"] + 1, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 100, steps=5)
+    page.mouse.up()
+    left = page.locator(".dncnn-line").bounding_box()["x"]
+    assert left == pytest.approx(box["x"] + 0.25 * box["width"], abs=4)
+
+    number = browser.picture_number(page)
+    page.mouse.move(box["x"] + 400, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 150, steps=5)
+    page.mouse.up()
+    page.wait_for_function(
+        "number => +document.querySelector('.dncnn-picture').dataset.number > number", arg=number
+    )
+
+
+def test_keys_on_the_picture_move_and_zoom(page):
+    page.focus(".dncnn-picture")
+    page.keyboard.press("+")
+    page.wait_for_function("document.querySelector('.dncnn-picture').width == 170 * 3")
+    page.keyboard.press("-")
+    page.wait_for_function("document.querySelector('.dncnn-picture').width == 512")
+    number = browser.picture_number(page)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(
+        "number => +document.querySelector('.dncnn-picture').dataset.number > number", arg=number
+    )
+
+
+def test_the_median_beats_the_network_on_salt_and_pepper(page):
+    control(page, "noise").select_option("salt and pepper")
+    network = decibels(wait_for_summary(page, "salt and pepper.*by dncnn-b"))[1]
+    control(page, "method").select_option("median 3×3")
+    median = decibels(wait_for_summary(page, "by median"))[1]
+    assert median > network + 3
+    control(page, "noise").select_option("Gaussian")
+    control(page, "method").select_option("dncnn-b")
+    wait_for_summary(page, "Gaussian, σ 25:.*by dncnn-b")
+
+
+def test_the_other_views(page):
+    for view in ("clean", "taken away", "error ×4"):
+        control(page, "right").select_option(view)
+        page.wait_for_function(
+            "view => document.querySelector('.dncnn-picture').ariaLabel.includes('right ' + view)"
+            " || document.querySelector('.dncnn-picture').getAttribute('aria-label')"
+            ".includes('right ' + view)",
+            arg=view,
+        )
+    control(page, "right").select_option("restored")
+
+
+def test_an_upload_is_shown_and_a_wrong_one_is_refused(page, tmp_path):
+    ramp = np.tile(np.linspace(0, 255, 1600).astype(np.uint8), (1200, 1))
+    noise = np.random.default_rng(0).integers(0, 30, ramp.shape).astype(np.uint8)
+    Image.fromarray(ramp // 2 + noise).save(tmp_path / "ramp.png")  # more than one message's worth
+    assert (tmp_path / "ramp.png").stat().st_size > 2**20
+    page.set_input_files(".dncnn-tools input[type=file]", tmp_path / "ramp.png")
+    page.wait_for_selector('.dncnn-message:has-text("ramp.png: 1024×768 pixels")')
+    wait_for_summary(page, "by dncnn-b")
+    assert control(page, "picture").input_value() == "your picture"
+
+    (tmp_path / "letter.png").write_text("Dear Sir or Madam")
+    page.set_input_files(".dncnn-tools input[type=file]", tmp_path / "letter.png")
+    page.wait_for_selector('.dncnn-message:has-text("letter.png does not hold a PNG")')
+    control(page, "picture").select_option("dogs")
+
+
+def test_the_picture_is_saved(page):
+    with page.expect_download() as download:
+        page.click('button:has-text("save picture")')
+    saved = download.value
+    assert saved.suggested_filename == "dogs_gaussian_25_dncnn-b.png"
+    with Image.open(io.BytesIO(saved.path().read_bytes())) as picture:
+        assert picture.size == (256 + 8 + 256, 256)
+
+
+def test_the_code_is_shown(page):
+    page.click('button:has-text("show the code")')
+    page.wait_for_selector("pre:has-text('dn.sample_image(\"dogs\", grey=True)')")
+    page.click('button:has-text("show the code")')
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling(kind, page):
+    if kind == "lab":
+        pytest.skip("JupyterLab's own panels take the width")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_two_pages_do_not_disturb_one_another(kind, address, page, chromium):
+    if kind == "lab":
+        pytest.skip("two pages of one notebook share the kernel by design")
+    other = chromium.new_page()
+    browser.open_explorer(kind, address, other)
+    wait_for_summary(page, "σ 25:.*by dncnn-b")
+    other.locator(".noUi-handle").first.focus()
+    other.keyboard.press("ArrowRight")
+    wait_for_summary(other, "σ 26:.*by dncnn-b")
+    assert "σ 25:" in summary(page)
+    other.close()
+
+
+def test_after_a_restart_of_the_kernel_the_page_says_so(kind, page):
+    if kind == "voila":
+        pytest.skip("Voila has no button to restart")
+    page.evaluate("() => { window.jupyterapp.commands.execute('kernelmenu:restart'); }")
+    page.click('button.jp-mod-accept:has-text("Restart")')
+    page.wait_for_selector('.dncnn-message:has-text("No answer from Python")', timeout=60_000)
