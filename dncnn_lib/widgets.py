@@ -243,24 +243,30 @@ def _squares(
 @dataclass(frozen=True)
 class NoiseKind:
     """What a slider needs to know of a kind of noise: what its level is called, from where to where
-    it goes and where it starts, and which degradation a level means."""
+    it goes and where it starts, which degradation a level means, and how that is written, with {}
+    for the level."""
 
     level: str
     low: int
     high: int
     start: int
     degradation: Callable[[int], Degradation]
+    code: str
+
+
+def _impulses(percent: int) -> SaltAndPepperNoise:
+    return SaltAndPepperNoise(percent / 100)
 
 
 NOISE_KINDS = {
-    "Gaussian": NoiseKind("σ", 1, 75, 25, GaussianNoise),
-    "Poisson": NoiseKind("photons in white", 1, 200, 40, PoissonNoise),
+    "Gaussian": NoiseKind("σ", 0, 75, 25, GaussianNoise, "GaussianNoise({})"),
+    "Poisson": NoiseKind("photons in white", 1, 200, 40, PoissonNoise, "PoissonNoise({})"),
     "salt and pepper": NoiseKind(
-        "% of pixels", 1, 50, 5, lambda percent: SaltAndPepperNoise(percent / 100)
+        "% of pixels", 0, 50, 5, _impulses, "SaltAndPepperNoise({} / 100)"
     ),
-    "quantisation": NoiseKind("grey levels", 2, 64, 6, Quantisation),
-    "JPEG": NoiseKind("quality", 1, 100, 10, JPEGCompression),
-    "down-up": NoiseKind("scale", 2, 8, 3, DownUp),
+    "quantisation": NoiseKind("grey levels", 2, 64, 6, Quantisation, "Quantisation({})"),
+    "JPEG": NoiseKind("quality", 1, 100, 10, JPEGCompression, "JPEGCompression({})"),
+    "down-up": NoiseKind("scale", 2, 8, 3, DownUp, "DownUp({})"),
 }
 
 
@@ -393,26 +399,31 @@ def histogram_svg(
 
 
 def correlation_svg(
-    correlation: np.ndarray, pixels: int, *, width: int = 640, height: int = 100
+    correlation: np.ndarray, pixels: int, *, width: int = 640, height: int = 110
 ) -> str:
-    """What ``autocorrelation`` gives, as bars, with dashes at ±2/√pixels, between which white noise
-    stays."""
-    if not np.isfinite(correlation).all():
-        return "<p>Nothing was taken away.</p>"
+    """What ``autocorrelation`` gives, from lag 1, as bars between −0.5 and 0.5, with dashes at
+    ±2/√pixels, between which white noise stays."""
+    if not np.isfinite(correlation).all() or len(correlation) < 2:
+        return "<p>Nothing was taken away, or too little is seen.</p>"
     step = width / len(correlation)
-    middle, scale = (height - 16) / 2, (height - 24) / 2
+    middle, scale = (height - 18) / 2, height - 24
+    lags = range(1, len(correlation))
     bars = "".join(
         f'<rect x="{(lag + 0.15) * step:.1f}" y="{middle - scale * max(value, 0):.1f}" '
         f'width="{0.7 * step:.1f}" height="{scale * abs(value):.1f}"/>'
-        for lag, value in enumerate(np.clip(correlation, -1, 1))
+        for lag, value in zip(lags, np.clip(correlation[1:], -0.5, 0.5))
     )
     marks = "".join(
         f'<text x="{(lag + 0.5) * step:.0f}" y="{height - 4}" text-anchor="middle">{lag}</text>'
-        for lag in range(0, len(correlation), 2)
+        for lag in lags
     )
-    band = scale * min(2 / math.sqrt(pixels), 1)
+    marks += "".join(
+        f'<text x="2" y="{middle - scale * value + 5:.1f}">{value:+.1f}</text>'
+        for value in (0.4, -0.4)
+    )
+    band = min(2 * scale / math.sqrt(pixels), middle)
     lines = "".join(
-        f'<line x1="0" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"{dash}/>'
+        f'<line x1="{step:.1f}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"{dash}/>'
         for y, dash in (
             (middle, ""),
             (middle - band, ' stroke-dasharray="5 4"'),

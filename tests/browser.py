@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -152,36 +154,84 @@ def _pictures_while_dragging(page, seconds: float = 3) -> tuple[float, float]:
     return during / passed, max(after, default=0.0)
 
 
-def main() -> None:
-    import statistics
-    import tempfile
+def _time(running) -> None:
+    print("The explorer in Chromium: key to new pixels, and the slider dragged")
+    print("page   method         region   median ms   p90 ms   pictures/s   ms to the last one")
+    for kind in SERVERS:
+        with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
+            page = running.new_page(viewport={"width": 1280, "height": 900})
+            open_explorer(kind, address, page)
+            for method in ("dncnn-b", "dncnn-3-small"):
+                page.get_by_label("method").select_option(method)
+                for zoom, side in (("2", 256), ("3", 170)):
+                    page.get_by_label("zoom").select_option(label=f"{zoom}×")
+                    page.wait_for_timeout(3000)
+                    times = _times_of_keys(page)
+                    p90 = statistics.quantiles(times, n=10)[-1]
+                    rate, last = _pictures_while_dragging(page)
+                    print(
+                        f"{kind:<6} {method:<14} {side}×{side}  {statistics.median(times):9.0f}"
+                        f" {p90:8.0f} {rate:12.1f} {last:20.0f}",
+                        flush=True,
+                    )
+            page.close()
 
+
+def _kernel_sizes() -> list[float]:
+    """Megabytes that each Python of the server has for itself alone."""
+    import psutil  # comes with ipykernel
+
+    below = psutil.Process().children(recursive=True)
+    kernels = [p for p in below if any("ipykernel_launcher" in part for part in p.cmdline())]
+    return [p.memory_full_info().uss / 1e6 for p in kernels]
+
+
+def _class(running, people: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, serving("voila", Path(folder)) as address:
+        pages = []
+        for number in range(people):
+            page = running.new_page()
+            start = time.perf_counter()
+            open_explorer("voila", address, page)
+            print(f"page {number + 1} opened in {time.perf_counter() - start:.0f} s", flush=True)
+            pages.append(page)
+        for number, page in enumerate(pages):  # each moves its own slider
+            page.locator(".noUi-handle").first.focus()
+            for _ in range(number):
+                page.keyboard.press("ArrowRight")
+        for number, page in enumerate(pages):
+            page.wait_for_function(
+                "words => document.querySelector('div[role=status]').textContent.includes(words)",
+                arg=f"σ {25 + number}:",
+            )
+        sizes = _kernel_sizes()
+        print(f"{len(sizes)} kernels, {statistics.median(sizes):.0f} MB each (median)")
+        print("Each page shows the level that was set in it.")
+
+
+def _picture(running, file: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, serving("voila", Path(folder)) as address:
+        page = running.new_page(viewport={"width": 1250, "height": 625})
+        open_explorer("voila", address, page)
+        page.locator(".dncnn-stage").evaluate("e => e.parentElement.parentElement.scrollIntoView()")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=file)
+
+
+def main() -> None:
     from playwright.sync_api import sync_playwright
 
     if not chromium():
         raise SystemExit("There is no Chromium on this machine: apt install chromium")
-    print("The explorer in Chromium: key to new pixels, and the slider dragged")
-    print("page   method         region   median ms   p90 ms   pictures/s   ms to the last one")
+    task, *rest = sys.argv[1:] or ["time"]
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        for kind in SERVERS:
-            with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
-                page = running.new_page(viewport={"width": 1280, "height": 900})
-                open_explorer(kind, address, page)
-                for method in ("dncnn-b", "dncnn-3-small"):
-                    page.get_by_label("method").select_option(method)
-                    for zoom, side in (("2", 256), ("3", 170)):
-                        page.get_by_label("zoom").select_option(label=f"{zoom}×")
-                        page.wait_for_timeout(3000)
-                        times = _times_of_keys(page)
-                        p90 = statistics.quantiles(times, n=10)[-1]
-                        rate, last = _pictures_while_dragging(page)
-                        print(
-                            f"{kind:<6} {method:<14} {side}×{side}  {statistics.median(times):9.0f}"
-                            f" {p90:8.0f} {rate:12.1f} {last:20.0f}",
-                            flush=True,
-                        )
-                page.close()
+        if task == "class":
+            _class(running, int(rest[0]))
+        elif task == "picture":
+            _picture(running, rest[0])
+        else:
+            _time(running)
         running.close()
 
 

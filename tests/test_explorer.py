@@ -45,7 +45,7 @@ def test_settings_that_mean_nothing_are_refused():
     with raises(ValueError, "level is 76, but must be at most 75 for Gaussian"):
         Setting(level=76)
     with raises(ValueError, "level is 1, but must be an integer of at least 2"):
-        Setting("down-up sampling", 1)
+        Setting("down-up", 1)
     with pytest.raises(ValueError, match="^method is 'bm3d', but must be one of"):
         Setting(method="bm3d")
     with raises(TypeError, "level is 2.5 (float), but must be an integer"):
@@ -61,10 +61,10 @@ def test_gaussian_noise_is_that_of_the_library():
     assert np.array_equal(view.degraded(clean, "Gaussian", 25, 3), expected)
 
 
-@pytest.mark.parametrize("noise", view.NOISES)
+@pytest.mark.parametrize("noise", view.NOISE_KINDS)
 def test_every_kind_at_both_ends_of_its_level(noise):
     clean = dn.sample_image("dogs", grey=True)[:64, :64]
-    kind = view.NOISES[noise]
+    kind = view.NOISE_KINDS[noise]
     for level in (kind.low, kind.start, kind.high):
         noisy = view.degraded(clean, noise, level, 0)
         assert noisy.shape == clean.shape and np.isfinite(noisy).all()
@@ -158,7 +158,7 @@ def test_what_is_not_an_image_is_refused(data, message):
         (Setting(level=30, seed=4, **SMALL), "dogs"),
         (Setting("JPEG", 20, 0, page.SMALL, SEEN), "camera"),
         (Setting("salt and pepper", 7, 1, "median 3×3", SEEN), "dogs"),
-        (Setting("down-up sampling", 2, 0, page.SMALL, None), "pagoda"),
+        (Setting("down-up", 2, 0, page.SMALL, None), "pagoda"),
         (Setting(level=10, **SMALL), None),
     ],
 )

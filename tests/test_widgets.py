@@ -25,6 +25,7 @@ from dncnn_lib.widgets import (
     RateRun,
     batch_norm_at,
     batch_norm_switch,
+    correlation_svg,
     examine,
     field_slider,
     field_view,
@@ -183,6 +184,25 @@ def test_the_histogram_is_a_share_of_the_pixels():
     assert len(heights) == 100 and [i for i, h in enumerate(heights) if h] == [50]
     assert heights[50] == pytest.approx(98, abs=3)
     assert 'role="img"' in svg and "aria-label" in svg
+
+
+def test_the_histogram_is_held_against_the_sigma_that_is_given():
+    noise = np.random.default_rng(0).normal(0, 20 / 255, (40, 40))
+    curves = [
+        re.search(r'points="[^"]*"', histogram_svg(noise, sigma=sigma))[0]
+        for sigma in (None, noise.std(), 0.2)
+    ]
+    assert curves[0] == curves[1] != curves[2]
+
+
+def test_correlations_are_bars_up_and_down_from_lag_one():
+    svg = correlation_svg(np.array([1, 0.25, -0.25, 0, 0.9]), 400, width=200, height=104)
+    bars = re.findall(r'<rect x="[0-9.]+" y="([0-9.]+)" width="[0-9.]+" height="([0-9.]+)"', svg)
+    assert bars == [("23.0", "20.0"), ("43.0", "20.0"), ("43.0", "0.0"), ("3.0", "40.0")]
+    assert "1, 2 and 3 apart: +0.25, -0.25, +0.00" in svg
+    assert re.findall(r'y1="([0-9.]+)"', svg) == ["43.0", "35.0", "51.0"]  # 2/√400 = 0.1
+    for nothing in (np.full(17, np.nan), np.ones(1)):
+        assert "Nothing" in correlation_svg(nothing, 400)
 
 
 # ---------------------------------------------------------------------------------------- training

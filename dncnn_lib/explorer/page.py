@@ -12,11 +12,11 @@ import numpy as np
 import traitlets
 
 from .. import _check, zoo
-from ..widgets import correlation_svg, histogram_svg, side_by_side
+from ..widgets import NOISE_KINDS, correlation_svg, histogram_svg, side_by_side
 from . import view
 from .pace import BUDGET, Pace, Stale, Stoppable
 from .stage import ZOOMS, Stage
-from .view import FILTERS, NOISES, VIEWS, Exploration, Numbers, Region, Setting
+from .view import FILTERS, VIEWS, Exploration, Numbers, Region, Setting
 
 SMALL = "dncnn-3-small"
 """The network for a quick look, where the one that was chosen is too slow to follow the hand."""
@@ -63,7 +63,7 @@ class Explorer:
         menu = ipywidgets.Dropdown
         pictures = view.sample_names()
         self.picture = menu(options=pictures, value=picture, description="picture", **form)
-        self.noise = menu(options=list(NOISES), description="noise", **form)
+        self.noise = menu(options=list(NOISE_KINDS), description="noise", **form)
         self.level = ipywidgets.IntSlider(**form)
         self.again = ipywidgets.Button(description="new noise", icon="refresh")
         methods = view.method_names()
@@ -86,7 +86,9 @@ class Explorer:
         parts = [
             ipywidgets.VBox([*what, *how], layout=column),
             self.stage,
-            ipywidgets.VBox([self.summary, self.figures], layout=column),
+            ipywidgets.VBox(
+                [self.summary, self.figures], layout={**column, "margin": "0 0 0 12px"}
+            ),
         ]
         rows = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start"}
         self.widget = ipywidgets.VBox([ipywidgets.Box(parts, layout=rows), self.code])
@@ -119,7 +121,7 @@ class Explorer:
         return Setting(self.noise.value, self.level.value, self._seed, self.method.value, region)
 
     def _choose_noise(self, _change: object = None) -> None:
-        kind = NOISES[self.noise.value]
+        kind = NOISE_KINDS[self.noise.value]
         self.level.unobserve_all("value")
         with self.level.hold_trait_notifications():  # or the old value would be cut to new limits
             self.level.description = kind.level
@@ -224,7 +226,7 @@ class Explorer:
         """What is known, on the stage."""
         shown, asked = self.shown, self.shown.setting
         noisy_psnr, restored_psnr = shown.quick_numbers()
-        kind = NOISES[asked.noise]
+        kind = NOISE_KINDS[asked.noise]
         words = (
             f"{asked.noise}, {kind.level} {asked.level}: noisy {_decibels(noisy_psnr)}, "
             f"restored by {shown.method} {_decibels(restored_psnr)}"
@@ -234,8 +236,11 @@ class Explorer:
         alt = f"{self.picture.value}, left {names[0]}, right {names[1]}; {words}"
         self.stage.show(left, right, names, alt)
         quick = "" if shown.method == asked.method else " (a quick look)"
-        self.summary.value = f'<div role="status">{html.escape(words)}{quick}</div>'
-        self.about.value = f"<small>{html.escape(view.about(asked.method))}</small>"
+        self.summary.value = (
+            f'<div role="status" style="line-height:1.4">{html.escape(words)}{quick}</div>'
+        )
+        about = html.escape(view.about(asked.method))
+        self.about.value = f'<div style="line-height:1.3;font-size:11px">{about}</div>'
         self._write_code()
 
     def _write_code(self, _change: object = None) -> None:
@@ -267,12 +272,11 @@ def numbers_html(shown: Exploration, numbers: Numbers) -> str:
     removed = shown.removed if shown.removed.ndim == 2 else shown.removed[..., 0]
     histogram = histogram_svg(removed, width=330, sigma=numbers.noise_std / 255)
     return (
-        f"{_table(numbers)}"
-        f"<b>What was taken away</b> (bars) against N(0, σ²) with σ = {numbers.noise_std:.1f}, "
-        f"the noise's (dashes):{histogram}"
-        "<b>Its correlation</b> with itself, pixels in a row. White noise stays between the "
-        "dashes; structure is image that was eaten, or noise that had structure.<br>"
-        f"{correlation_svg(numbers.correlation, removed.size, width=330)}"
+        f'<div style="line-height:1.4">{_table(numbers)}<p><b>What was taken away</b> (bars) '
+        f"against N(0, σ²) with σ = {numbers.noise_std:.1f}, the noise's (dashes):</p>{histogram}"
+        "<p><b>Its correlation</b> with itself, by the distance of pixels in a row. White noise "
+        "stays between the dashes; structure is image that was eaten, or noise that had some.</p>"
+        f"{correlation_svg(numbers.correlation, removed.size, width=330)}</div>"
     )
 
 

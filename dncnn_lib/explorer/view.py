@@ -11,18 +11,11 @@ import torch
 from torch import nn
 
 from .. import _check, samples, zoo
-from ..degrade import (
-    Degradation,
-    DownUp,
-    GaussianNoise,
-    JPEGCompression,
-    PoissonNoise,
-    SaltAndPepperNoise,
-    add_gaussian_noise,
-)
+from ..degrade import add_gaussian_noise
 from ..engine import denoise
 from ..images import as_batch, decode_picture, to_grey
 from ..metrics import autocorrelation, psnr, ssim
+from ..widgets import NOISE_KINDS
 
 LONGEST_SIDE = 1024
 """Pixels; larger uploads are reduced to it."""
@@ -32,35 +25,6 @@ VIEWS = ("clean", "noisy", "restored", "taken away", "error ×4")
 
 
 # ----------------------------------------------------------------------------------------- settings
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A kind of noise. level: what its level is called; from low to high, at first start; code: how
-    the degradation is written, with {} for the level; degradation: what a level means."""
-
-    level: str
-    low: int
-    high: int
-    start: int
-    code: str
-    degradation: Callable[[int], Degradation]
-
-
-NOISES = {
-    "Gaussian": Noise("σ", 0, 75, 25, "dn.GaussianNoise({})", GaussianNoise),
-    "Poisson": Noise("photons in white", 1, 200, 40, "dn.PoissonNoise({})", PoissonNoise),
-    "salt and pepper": Noise(
-        "% of pixels",
-        0,
-        50,
-        5,
-        "dn.SaltAndPepperNoise({} / 100)",
-        lambda percent: SaltAndPepperNoise(percent / 100),
-    ),
-    "JPEG": Noise("quality", 1, 100, 10, "dn.JPEGCompression({})", JPEGCompression),
-    "down-up sampling": Noise("scale", 2, 8, 3, "dn.DownUp({})", DownUp),
-}
 
 
 @dataclass(frozen=True)
@@ -95,8 +59,11 @@ class Region:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked for: a kind of ``NOISES`` and its level, the seed that draws it, a method of
-    ``method_names()``, and the region seen (None: the whole picture)."""
+    """What is asked for.
+
+    noise: a kind of ``NOISE_KINDS``, at that level, drawn by that seed; method: of
+    ``method_names()``; region: what is seen, None for the whole picture.
+    """
 
     noise: str = "Gaussian"
     level: int = 25
@@ -105,8 +72,8 @@ class Setting:
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        _check.one_of("noise", self.noise, tuple(NOISES))
-        kind = NOISES[self.noise]
+        _check.one_of("noise", self.noise, tuple(NOISE_KINDS))
+        kind = NOISE_KINDS[self.noise]
         _check.integer("level", self.level, at_least=kind.low)
         if self.level > kind.high:
             _check.fail("level", self.level, f"at most {kind.high} for {self.noise}")
@@ -219,7 +186,7 @@ def degraded(clean: np.ndarray, noise: str, level: int, seed: int) -> np.ndarray
         return add_gaussian_noise(clean, level, seed=seed)
     batch, restore = as_batch(clean, name="clean")
     generator = torch.Generator().manual_seed(seed)
-    return restore(NOISES[noise].degradation(level)(batch, generator))
+    return restore(NOISE_KINDS[noise].degradation(level)(batch, generator))
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,7 +298,7 @@ def code_for(setting: Setting, picture: str | None) -> str:
     picture: the name of a sample picture, or None for an upload, which the code reads from
     ``your-picture.png``, without reducing it.
     """
-    kind, seen = NOISES[setting.noise], setting.region
+    kind, seen = NOISE_KINDS[setting.noise], setting.region
     read = f'dn.sample_image("{picture}", grey={not in_colour(setting.method)})'
     if picture is None:
         read = f'view.for_method(dn.read_image("your-picture.png"), "{setting.method}")'
@@ -341,7 +308,7 @@ def code_for(setting: Setting, picture: str | None) -> str:
         noise = [
             "batch, as_image = as_batch(clean)",
             f"draw = torch.Generator().manual_seed({setting.seed})",
-            f"noisy = as_image({kind.code.format(setting.level)}(batch, draw))",
+            f"noisy = as_image(dn.{kind.code.format(setting.level)}(batch, draw))",
         ]
     if setting.method in FILTERS:
         restore = f'view.FILTERS["{setting.method}"].apply(noisy, (noisy - clean).std())'
