@@ -99,11 +99,24 @@ def test_grey_methods_get_grey_and_the_views_are_bytes():
     assert np.array_equal(shown["taken away"], middle)
 
 
+@pytest.mark.parametrize("picture", ["dogs", "camera"])
+def test_a_colour_network_gets_colour(picture, monkeypatch):
+    net = dn.DnCNN(3, 8, channels=3).eval()
+    monkeypatch.setattr(view, "network", lambda name: net)
+    monkeypatch.setattr(view.zoo, "model_names", lambda: ["colour"])
+    found = explore(dn.sample_image(picture), Setting(method="colour", region=SEEN))
+    assert found.clean.shape == found.restored.shape == (48, 40, 3)
+    assert found.picture("restored").shape == (48, 40, 3)
+    assert np.array_equal(found.clean, SEEN.of(dn.sample_image(picture, grey=False)))
+    assert found.numbers().noise_std == pytest.approx(25, rel=0.1)
+    assert ", grey=False)" in view.code_for(found.setting, picture)
+
+
 def test_numbers_are_those_of_scikit_image():
     found = explore(dn.sample_image("dogs"), Setting(**SMALL))
     numbers = found.numbers()
     for name in ("noisy", "restored"):
-        values = np.clip(getattr(found, name), 0, 1) if name == "x" else getattr(found, name)
+        values = getattr(found, name)
         expected = peak_signal_noise_ratio(found.clean, values, data_range=1)
         assert getattr(numbers, f"{name}_psnr") == pytest.approx(expected, abs=1e-3)
         expected = structural_similarity(
