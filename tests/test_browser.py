@@ -202,6 +202,9 @@ def test_a_narrow_window_needs_no_sideways_scrolling(kind, page):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    for part in (".dncnn-picture", ".dncnn-tools", ".widget-dropdown"):
+        box = page.locator(part).first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 400, part
     page.set_viewport_size({"width": 1280, "height": 720})
 
 

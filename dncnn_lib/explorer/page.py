@@ -27,8 +27,6 @@ REST = 0.15
 MINE = "your picture"
 """What an upload is called in the list of pictures."""
 
-_WIDTH = "330px"
-
 
 class Explorer:
     """The page; ``widget`` is what a notebook shows.
@@ -59,7 +57,10 @@ class Explorer:
         self._wire()
 
     def _build(self, picture: str, method: str) -> None:
-        form = {"layout": {"width": _WIDTH}, "style": {"description_width": "110px"}}
+        form = {
+            "layout": {"width": "330px", "max_width": "100%"},
+            "style": {"description_width": "110px"},
+        }
         menu = ipywidgets.Dropdown
         pictures = view.sample_names()
         self.picture = menu(options=pictures, value=picture, description="picture", **form)
@@ -75,11 +76,11 @@ class Explorer:
         self.zoom = menu(options=zooms, value=2, description="zoom", **form)
         self.save = ipywidgets.Button(description="save picture", icon="download")
         self.show_code = ipywidgets.ToggleButton(description="show the code", icon="code")
-        self.stage = Stage()
+        self.stage = Stage(layout={"max_width": "100%", "min_width": "0"})
         self.summary, self.figures = ipywidgets.HTML(), ipywidgets.HTML()
         self.code = ipywidgets.HTML(layout={"display": "none"})
 
-        column = {"width": "345px"}
+        column = {"width": "345px", "max_width": "100%"}
         buttons = ipywidgets.HBox([self.again, self.save])
         what = [self.picture, self.noise, self.level, self.method, self.about]
         how = [self.left, self.right, self.zoom, buttons, self.show_code]
