@@ -12,7 +12,7 @@ The parts, in the order in which they build on one another:
 - ``protocols`` how the papers measure: denoising, super-resolution, JPEG deblocking
 - ``zoo``       pretrained weights; ``recipes``: how they are trained; ``runs``: doing it
 - ``experiments`` the same training with one thing changed; ``tables``: quality beside the papers'
-- ``plots``, ``widgets``, ``exercises`` for the lessons, each imported on its own
+- ``plots``, ``widgets``, ``exercises`` for the lessons, and ``explorer``, each imported on its own
 - ``environment`` and ``benchmark`` this machine; the command line is ``python -m dncnn_lib``
 """
 

@@ -7,6 +7,7 @@ what that function returns; the lessons call the same function in plain code.
 from __future__ import annotations
 
 import copy
+import html
 import io
 import math
 import time
@@ -14,9 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import anywidget
 import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from torch import nn
 
 from . import _check
@@ -38,6 +41,72 @@ from .plots import COLOURS, SERIES, plot_training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+# ----------------------------------------------------------------------------------- the thin view
+
+
+class PNG(anywidget.AnyWidget):
+    """A picture on the page, and in words for those who do not see it.
+
+    value: the bytes of a PNG; alt: the words; width: on the screen, in pixels, 0 for the picture's
+    own; it shrinks where there is less room.
+    """
+
+    _esm = """
+    export default {
+      render({ model, el }) {
+        const image = document.createElement("img");
+        image.style.cssText = "max-width: 100%; height: auto; display: block";
+        el.append(image);
+        function show() {
+          const before = image.src;
+          image.src = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
+          if (before) URL.revokeObjectURL(before);
+          image.alt = model.get("alt");
+          if (model.get("width")) image.width = model.get("width");
+        }
+        for (const name of ["value", "alt", "width"]) model.on(`change:${name}`, show);
+        show();
+      },
+    };
+    """
+
+    value = traitlets.Bytes().tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
+    width = traitlets.Int().tag(sync=True)
+
+
+def panel(
+    controls: Sequence[ipywidgets.Widget],
+    answer: Callable[[], tuple[bytes, str]],
+    *,
+    width: int = 0,
+    below: Sequence[ipywidgets.Widget] = (),
+) -> ipywidgets.VBox:
+    """Controls over a sentence and a picture that follow them.
+
+    answer: the PNG and the sentence for what the controls say; it is asked at once and whenever the
+    ``value`` of one of them changes. width: of the picture on the screen, 0 for its own. below:
+    what else is shown. The children are the controls, the sentence, the picture and what is below.
+    """
+    words, picture = ipywidgets.HTML(), PNG(width=width)
+
+    def update(_change: object = None) -> None:
+        png, told = answer()
+        words.value = html.escape(told, quote=False)
+        with picture.hold_sync():
+            picture.value, picture.alt = png, told
+
+    update()
+    for control in controls:
+        control.observe(update, names="value")
+    return ipywidgets.VBox([*controls, words, picture, *below])
+
+
+def _wide(image: np.ndarray, zoom: int, count: int = 2) -> int:
+    """Screen pixels that so many pictures take as ``side_by_side`` puts them."""
+    return zoom * (count * image.shape[1] + (count - 1) * 8)
 
 
 @dataclass(frozen=True)
@@ -90,28 +159,12 @@ def noise_slider(
         continuous_update=True,
         layout=ipywidgets.Layout(width="480px"),
     )
-    words = ipywidgets.Label()
-    picture = _room_for(clean, zoom)
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         result = restore_at(clean, slider.value, model)
-        picture.value = side_by_side(result.noisy, result.restored, zoom=zoom)
-        words.value = result.summary
+        return side_by_side(result.noisy, result.restored, zoom=zoom), result.summary
 
-    update()
-    slider.observe(update, names="value")
-    return ipywidgets.VBox([slider, words, picture])
-
-
-def _room_for(clean: np.ndarray, zoom: int, count: int = 2) -> ipywidgets.Image:
-    """Room for so many pictures of the size of ``clean`` as ``side_by_side`` puts them."""
-    height, width = (zoom * side for side in clean.shape[:2])
-    return ipywidgets.Image(
-        format="png",
-        width=count * width + (count - 1) * 8 * zoom,
-        height=height,
-        layout={"max_width": "100%"},
-    )
+    return panel([slider], answer, width=_wide(clean, zoom))
 
 
 def side_by_side(*images: np.ndarray, zoom: int = 1, gap: int = 8) -> bytes:
@@ -190,21 +243,12 @@ def field_slider(
     layout = ipywidgets.Layout(width="480px")
     depths = ipywidgets.IntSlider(depth, 2, 40, description="depth", layout=layout)
     kernels = ipywidgets.IntSlider(kernel, 1, 11, 2, description="kernel", layout=layout)
-    words = ipywidgets.HTML()
-    height, width = photo.shape
-    picture = ipywidgets.Image(
-        format="png", width=width, height=height, layout={"max_width": "100%"}
-    )
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         view = field_view(photo, depths.value, kernels.value, centre=centre)
-        picture.value = side_by_side(view.picture)
-        words.value = view.summary
+        return side_by_side(view.picture), view.summary
 
-    update()
-    for slider in (depths, kernels):
-        slider.observe(update, names="value")
-    return ipywidgets.VBox([depths, kernels, words, picture])
+    return panel([depths, kernels], answer)
 
 
 def _squares(
@@ -335,27 +379,23 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
         options=list(NOISE_KINDS), value=kind, description="noise", layout=wide, style=named
     )
     slider = ipywidgets.IntSlider(layout=wide, style=named)
-    words, histogram = ipywidgets.HTML(), ipywidgets.HTML()
-    picture = _room_for(clean, zoom)
-
-    def update(_change: object = None) -> None:
-        result = noise_at(clean, kinds.value, slider.value)
-        picture.value = side_by_side(result.noisy, result.noise + 0.5, zoom=zoom)
-        words.value = result.summary
-        histogram.value = histogram_svg(result.noise, width=int(picture.width))
+    histogram = ipywidgets.HTML()
+    width = _wide(clean, zoom)
 
     def choose(_change: object = None) -> None:
         chosen = NOISE_KINDS[kinds.value]
-        slider.unobserve_all("value")
         with slider.hold_trait_notifications():  # or the old value would be cut to the new limits
             slider.description = chosen.level
             slider.min, slider.max, slider.value = chosen.low, chosen.high, chosen.start
-        slider.observe(update, names="value")
-        update()
+
+    def answer() -> tuple[bytes, str]:
+        result = noise_at(clean, kinds.value, slider.value)
+        histogram.value = histogram_svg(result.noise, width=width)
+        return side_by_side(result.noisy, result.noise + 0.5, zoom=zoom), result.summary
 
     choose()
     kinds.observe(choose, names="value")
-    return ipywidgets.VBox([kinds, slider, words, picture, histogram])
+    return panel([kinds, slider], answer, width=width, below=[histogram])
 
 
 def histogram_svg(
@@ -465,7 +505,7 @@ def live_training(
     from IPython.display import display
 
     bar = ipywidgets.IntProgress(description="training", layout={"width": "480px"})
-    words, picture = ipywidgets.Label("the first step takes longest"), ipywidgets.Image()
+    words, picture = ipywidgets.Label("the first step takes longest"), PNG()
     display(ipywidgets.VBox([bar, words, picture]))
     seen: list[Step] = []
     shown = -math.inf
@@ -476,7 +516,7 @@ def live_training(
             picture.value = drawn(lambda ax: _training_so_far(ax, seen, levels or {}))
         if last or step.val_psnr is not None or time.perf_counter() - shown > 0.3:
             bar.max, bar.value = step.steps, step.step
-            words.value = _progress(step, seen)
+            words.value = picture.alt = _progress(step, seen)
             shown = time.perf_counter()
         yield step
 
@@ -592,17 +632,12 @@ def rate_slider(runs: Sequence[RateRun]) -> ipywidgets.VBox:
         description="rate",
         layout={"width": "480px"},
     )
-    words, picture = ipywidgets.Label(), ipywidgets.Image(format="png")
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         chosen = found[optimizer.value, loss.value, slider.value]
-        picture.value = drawn(lambda ax: plot_rate(runs, chosen, ax))
-        words.value = chosen.summary
+        return drawn(lambda ax: plot_rate(runs, chosen, ax)), chosen.summary
 
-    update()
-    for control in (optimizer, loss, slider):
-        control.observe(update, names="value")
-    return ipywidgets.VBox([optimizer, loss, slider, words, picture])
+    return panel([optimizer, loss, slider], answer)
 
 
 # -------------------------------------------------------------------------------------- with a skip
@@ -717,19 +752,13 @@ def frame_slider(
         layout={"width": "480px"},
     )
     switch = ipywidgets.ToggleButtons(options=list(frames), description="show")
-    words = ipywidgets.Label()
     pictures = next(iter(frames.values()))[0].pictures
-    picture = _room_for(pictures[0], zoom, len(pictures))
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         frame = frames[switch.value][slider.value]
-        picture.value = side_by_side(*frame.pictures, zoom=zoom)
-        words.value = frame.words
+        return side_by_side(*frame.pictures, zoom=zoom), frame.words
 
-    update()
-    for control in (slider, switch):
-        control.observe(update, names="value")
-    return ipywidgets.VBox([slider, switch, words, picture])
+    return panel([slider, switch], answer, width=_wide(pictures[0], zoom, len(pictures)))
 
 
 # ------------------------------------------------------------------------------ batch normalisation
@@ -817,18 +846,12 @@ def batch_norm_switch(
     """
     modes = ipywidgets.ToggleButtons(options=NORM_MODES, description="mode")
     beside = ipywidgets.ToggleButtons(options=list(company), description="beside it")
-    words = ipywidgets.Label()
-    picture = _room_for(clean, zoom)
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         view = batch_norm_at(clean, model, modes.value, company[beside.value], sigma=sigma)
-        picture.value = side_by_side(view.noisy, view.restored, zoom=zoom)
-        words.value = view.summary
+        return side_by_side(view.noisy, view.restored, zoom=zoom), view.summary
 
-    update()
-    for switch in (modes, beside):
-        switch.observe(update, names="value")
-    return ipywidgets.VBox([modes, beside, words, picture])
+    return panel([modes, beside], answer, width=_wide(clean, zoom))
 
 
 # -------------------------------------------------------------------------------------- the clinic
@@ -967,18 +990,10 @@ def ward(
     slider = ipywidgets.IntSlider(
         25, 0, 75, description="noise σ", layout=ipywidgets.Layout(width="480px")
     )
-    words = ipywidgets.HTML()
-    height, width = (zoom * side for side in clean.shape)
-    picture = ipywidgets.Image(
-        format="png", width=3 * width + 16 * zoom, height=height, layout={"max_width": "100%"}
-    )
 
-    def update(_change: object = None) -> None:
+    def answer() -> tuple[bytes, str]:
         found = examine(clean, slider.value, switch.value, model)
-        picture.value = side_by_side(found.noisy, found.restored, found.removed + 0.5, zoom=zoom)
-        words.value = found.summary
+        pictures = (found.noisy, found.restored, found.removed + 0.5)
+        return side_by_side(*pictures, zoom=zoom), found.summary
 
-    update()
-    for control in (switch, slider):
-        control.observe(update, names="value")
-    return ipywidgets.VBox([switch, slider, words, picture])
+    return panel([switch, slider], answer, width=_wide(clean, zoom, 3))
