@@ -60,6 +60,7 @@ _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "dncnn-s-50": ("DnCNN-S", {"gaussian": (50,)}),
     "dncnn-b": ("DnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "dncnn-3": ("DnCNN-3", _LEVELS),
+    "dncnn-3-small": ("DnCNN-3", _LEVELS),
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
 }
 
