@@ -5,7 +5,7 @@
 Seventeen layers of 64, from the small training set that ships, sigma = 25. Writes
 ``data/runs/figure-2.csv``, a row for each validation of each training, and the settings beside it
 in ``figure-2.json``. What is in the CSV already is not trained again, so the script may be stopped
-and run again; a change of the settings begins anew. A training takes some two minutes of one core.
+and run again; a change of the settings begins anew.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ NETWORK = {"depth": 17, "width": 64}
 SIDE = 96
 """Pixels of the square from the middle of each held-out picture that is measured on."""
 
-COLUMNS = ["optimizer", "network", "seed", "step", "patches", "lr", "loss", "val_psnr"]
+COLUMNS = ["optimizer", "network", "seed", "step", "patches", "seconds"]
+COLUMNS += ["lr", "loss", "val_psnr"]
 
 
 def settings(steps: int) -> dict[str, dn.TrainConfig]:
@@ -112,8 +113,7 @@ def main() -> None:
                     variant, photographs, seeds=[seed], validation=validation
                 ):
                     values = {k: v for k, v in asdict(step).items() if k in COLUMNS}
-                    values["loss"] = f"{step.loss:.6g}"
-                    values["lr"] = f"{step.lr:.6g}"
+                    values |= {k: f"{values[k]:.6g}" for k in ("seconds", "loss", "lr")}
                     if step.val_psnr is not None:
                         values["val_psnr"] = f"{step.val_psnr:.3f}"
                     found.append({"optimizer": optimizer, "network": name, "seed": seed} | values)
