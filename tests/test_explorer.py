@@ -352,9 +352,44 @@ def test_what_is_stale_is_stopped_between_layers():
     async def use():
         explorer = Explorer(picture="pagoda", method="dncnn-b", budget=0)
         await explorer.rest()
+        explorer.level.value = 30
+        quick = explorer.shown
         explorer._newest += 1  # as a change does
         with pytest.raises(pace.Stale):
-            explorer._complete(explorer._newest - 1, explorer.shown, page.SMALL)
+            explorer._complete(explorer._newest - 1, explorer.clean, quick)
+
+    asyncio.run(use())
+
+
+def test_a_change_of_picture_does_not_disturb_what_was_begun():
+    async def use():
+        explorer = Explorer(picture="dogs", method="dncnn-b", budget=0)
+        await explorer.rest()
+        clean, quick = explorer.clean, explorer.shown
+        explorer._upload = np.full((9, 9), 0.5, np.float32)
+        explorer.picture.options = [*explorer.picture.options, page.MINE]
+        explorer.picture.value = page.MINE
+        found, _ = explorer._complete(explorer._newest, clean, quick)
+        assert found.clean.shape == (256, 256)
+        assert (await explorer.rest()).clean.shape == (9, 9)
+
+    asyncio.run(use())
+
+
+def test_what_fails_later_is_said(monkeypatch):
+    async def use():
+        explorer = Explorer(picture="pagoda", method=page.SMALL)
+        await explorer.rest()
+
+        def fail(found):
+            raise MemoryError("no room")
+
+        monkeypatch.setattr(view.Exploration, "numbers", fail)
+        explorer.level.value = 30
+        await explorer.rest()
+        assert explorer.stage.message == "MemoryError: no room" and not explorer.stage.busy
+        with pytest.raises(MemoryError):
+            await explorer._rest
 
     asyncio.run(use())
 

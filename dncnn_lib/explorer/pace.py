@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 BUDGET = 0.06
-"""Seconds of computing for a picture that follows the hand; showing it takes some 40 ms more."""
+"""Seconds of computing for a picture that follows the hand. Showing it comes on top."""
 
 
 class Pace:

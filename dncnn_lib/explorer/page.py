@@ -171,42 +171,51 @@ class Explorer:
         if not self.pace.affords(method, self._work(setting)) and SMALL in zoo.model_names():
             method = SMALL
         self.stage.busy = True
-        self.shown = self._explore(setting, method)
+        self.shown = self._explore(self._clean, setting, method)
         self._draw()
+        work = (self._newest, self._clean, self.shown)
         try:
-            self._rest = asyncio.get_running_loop().create_task(self._later(self._newest, method))
+            self._rest = asyncio.get_running_loop().create_task(self._later(*work))
         except RuntimeError:  # no loop: a program, not a notebook
-            self._finish(*self._complete(self._newest, self.shown, method))
+            self._finish(*self._complete(*work))
 
     def _work(self, setting: Setting) -> int:
         channels = 3 if view.in_colour(setting.method) else 1
         return setting.region.height * setting.region.width * channels
 
-    def _explore(self, setting: Setting, method: str, net: Stoppable | None = None) -> Exploration:
+    def _explore(
+        self, clean: np.ndarray, setting: Setting, method: str, net: Stoppable | None = None
+    ) -> Exploration:
         if method not in FILTERS:
             view.network(method)  # read before the clock runs
         with self.pace.timed(method, self._work(setting)):
-            return view.explore(self._clean, setting, method=method, net=net)
+            return view.explore(clean, setting, method=method, net=net)
 
-    async def _later(self, number: int, method: str) -> None:
+    async def _later(self, number: int, clean: np.ndarray, shown: Exploration) -> None:
         await asyncio.sleep(REST)
         try:
-            done = await asyncio.to_thread(self._complete, number, self.shown, method)
+            done = await asyncio.to_thread(self._complete, number, clean, shown)
         except Stale:
             return
+        except Exception as error:  # nobody waits for this: what is not said here is lost
+            self.stage.message, self.stage.busy = f"{type(error).__name__}: {error}", False
+            raise
         if number == self._newest:
             self._finish(*done)
 
     def _complete(
-        self, number: int, shown: Exploration, method: str
+        self, number: int, clean: np.ndarray, shown: Exploration
     ) -> tuple[Exploration, Numbers]:
-        """The chosen method's answer, if it was not that already, and the numbers."""
+        """The chosen method's answer, if it was not that already, and the numbers.
+
+        In a thread of its own, so nothing is read from the controls, which may have moved on.
+        """
         wanted = shown.setting.method
-        if wanted != method:
+        if wanted != shown.method:
             net = None
             if wanted not in FILTERS:
                 net = Stoppable(view.network(wanted), lambda: number == self._newest)
-            shown = self._explore(shown.setting, wanted, net)
+            shown = self._explore(clean, shown.setting, wanted, net)
         return shown, shown.numbers()
 
     def _finish(self, shown: Exploration, numbers: Numbers) -> None:
@@ -270,7 +279,7 @@ def _decibels(value: float) -> str:
 
 def numbers_html(shown: Exploration, numbers: Numbers) -> str:
     """The numbers as a table, and what was taken away as histogram and correlation."""
-    removed = shown.removed if shown.removed.ndim == 2 else shown.removed[..., 0]
+    removed = view.one_channel(shown.removed)
     histogram = histogram_svg(removed, width=330, sigma=numbers.noise_std / 255)
     return (
         f'<div style="line-height:1.4">{_table(numbers)}<p><b>What was taken away</b> (bars) '

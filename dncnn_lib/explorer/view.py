@@ -224,7 +224,7 @@ class Exploration:
 
     def numbers(self) -> Numbers:
         """All that is measured of the region."""
-        grey = [_one_channel(x) for x in (self.removed, self.noisy - self.clean)]
+        grey = [one_channel(x) for x in (self.removed, self.noisy - self.clean)]
         lags = min(16, grey[0].shape[1] - 1)
         similar = [
             ssim(x, self.clean, data_range=1.0) if min(self.clean.shape[:2]) >= 11 else np.nan
@@ -239,7 +239,7 @@ class Exploration:
         )
 
 
-def _one_channel(values: np.ndarray) -> np.ndarray:
+def one_channel(values: np.ndarray) -> np.ndarray:
     """Of colour, the first: the mean of three would have weaker noise."""
     return values if values.ndim == 2 else values[..., 0]
 
