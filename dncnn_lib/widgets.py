@@ -63,11 +63,13 @@ class PNG(anywidget.AnyWidget):
           const before = image.src;
           image.src = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
           if (before) URL.revokeObjectURL(before);
-          image.alt = model.get("alt");
-          if (model.get("width")) image.width = model.get("width");
         }
-        for (const name of ["value", "alt", "width"]) model.on(`change:${name}`, show);
+        const describe = () => (image.alt = model.get("alt"));
+        if (model.get("width")) image.width = model.get("width");
+        model.on("change:value", show);
+        model.on("change:alt", describe);
         show();
+        describe();
       },
     };
     """
