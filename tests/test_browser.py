@@ -156,12 +156,7 @@ def test_the_median_beats_the_network_on_salt_and_pepper(page):
 def test_the_other_views(page):
     for view in ("clean", "taken away", "error ×4"):
         control(page, "right").select_option(view)
-        page.wait_for_function(
-            "view => document.querySelector('.dncnn-picture').ariaLabel.includes('right ' + view)"
-            " || document.querySelector('.dncnn-picture').getAttribute('aria-label')"
-            ".includes('right ' + view)",
-            arg=view,
-        )
+        page.wait_for_selector(f'.dncnn-picture[aria-label*="right {view}"]')
     control(page, "right").select_option("restored")
 
 
