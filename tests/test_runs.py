@@ -93,8 +93,10 @@ def test_every_recipe_exists_in_two_sizes(name):
     assert (cpu.effort, paper.effort) == ("cpu", "paper")
     (stage,) = paper.stages
     assert (stage.steps, stage.batch_size) == (PAPER_STEPS[name], 128)
+    kinds = [set(getattr(r.degradation, "degradations", [r.degradation])) for r in (cpu, paper)]
+    assert kinds[0] == kinds[1]  # though not always in the same shares
     same = {"effort": "cpu", "stages": cpu.stages, "start": cpu.start}
-    assert replace(paper, **same) == cpu
+    assert replace(paper, degradation=cpu.degradation, **same) == cpu
     assert cpu.network["depth"] == (17 if "-s-" in name else 20)
     assert all(stage.final_lr == 0 for stage in (*cpu.stages, *paper.stages))
 
