@@ -14,7 +14,7 @@ import argparse
 import csv
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import dncnn_lib as dn
@@ -28,8 +28,7 @@ NETWORK = {"depth": 17, "width": 64}
 SIDE = 96
 """Pixels of the square from the middle of each held-out picture that is measured on."""
 
-COLUMNS = ["optimizer", "network", "seed", "step", "patches", "seconds"]
-COLUMNS += ["lr", "loss", "val_psnr"]
+COLUMNS = ["optimizer", "network", "seed", *(field.name for field in fields(dn.Step))]
 
 
 def settings(steps: int) -> dict[str, dn.TrainConfig]:

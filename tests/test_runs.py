@@ -19,7 +19,7 @@ from helpers import raises
 
 from dncnn_lib import datasets, images, protocols, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
-from dncnn_lib.engine import TrainConfig
+from dncnn_lib.engine import Step, TrainConfig
 from dncnn_lib.recipes import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -521,3 +521,23 @@ def test_two_processes_train_one_network(folder, tmp_path):
     assert [text for text, _ in said] == ["first [4, 8]\n", "other [4, 8]\n"]
     assert len(runs.read_record(out.with_suffix(".csv"))) == 2
     assert json.loads(out.with_suffix(".json").read_text("utf-8"))["patches"] == 8
+
+
+def test_the_record_of_several_trainings_is_read(tmp_path):
+    header = "optimizer,network,seed,step,steps,loss,lr,seconds,patches,val_psnr\n"
+    file = tmp_path / "several.csv"
+    file.write_text(
+        f"{header}SGD,a,0,1,2,0.5,0.1,3,16,\nSGD,a,0,2,2,0.4,0,6,32,20.5\nAdam,b,7,2,2,nan,0,1,8,nan\n"
+    )
+    found = runs.read_comparison(file)
+    assert found["SGD"] == {
+        "a": {0: [Step(1, 2, 0.5, 0.1, 3, 16, None), Step(2, 2, 0.4, 0.0, 6, 32, 20.5)]}
+    }
+    (last,) = found["Adam"]["b"][7]
+    assert np.isnan(last.loss) and np.isnan(last.val_psnr)
+    for text in ("day,rain\nMonday,3\n", header + "SGD,a,0,one,2,0.5,0.1,3,16,\n"):
+        file.write_text(text)
+        with raises(ValueError, f"{file} is not a record of several trainings"):
+            runs.read_comparison(file)
+    with pytest.raises(FileNotFoundError):
+        runs.read_comparison(tmp_path / "none.csv")
