@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -541,3 +542,23 @@ def test_the_record_of_several_trainings_is_read(tmp_path):
             runs.read_comparison(file)
     with pytest.raises(FileNotFoundError):
         runs.read_comparison(tmp_path / "none.csv")
+
+
+def test_the_record_of_figure_2_has_the_settings_of_its_script():
+    script = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
+    about = json.loads(json.dumps(script["about"](script["STEPS"])))
+    told = json.loads((runs.RECORDS / "figure-2.json").read_text("utf-8"))
+    assert {key: told[key] for key in about} == about
+    found = runs.read_comparison(runs.RECORDS / "figure-2.csv")
+    assert list(found) == list(about["config"])
+    for optimizer, by_network in found.items():
+        assert list(by_network) == list(about["networks"])
+        config = about["config"][optimizer]
+        rows = [i * config["validate_every"] for i in range(1, 25)]
+        for by_seed in by_network.values():
+            assert list(by_seed) == [0, 1, 2]
+            for records in by_seed.values():
+                assert [step.step for step in records] == rows and rows[-1] == config["steps"]
+                assert records[-1].patches == config["steps"] * config["batch_size"]
+                assert records[-1].lr == 0
+                assert all(np.isfinite(s.loss) and 5 < s.val_psnr < 40 for s in records)
