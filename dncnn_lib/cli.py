@@ -13,6 +13,7 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         "input", metavar="IN", help="an image file (PNG, JPEG, TIFF, WebP, BMP) or a folder of them"
     )
     add("output", metavar="OUT", help="the file or folder to write; a folder is made")
-    add("--model", default="dncnn-b", help="a name that info lists, or a file (default: dncnn-b)")
+    add(
+        "--model",
+        help="a name that info lists, or a file (default: cdncnn-b for colour, dncnn-b for grey)",
+    )
     add(
         "--tile",
         type=int,
@@ -150,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
 _DENOISE = """\
 Restore a picture, or every picture of a folder (not of the folders in it). The noise
 level need not be known. The size, the transparency, the 8 or 16 bits and the colour
-profile stay as they are; a grey model restores colour channel by channel. OUT's suffix
+profile stay as they are. A grey --model restores colour channel by channel. OUT's suffix
 decides the format. IN is never overwritten. A damaged file in a folder is named, the
 others are restored, and the exit code is 1.
 
@@ -240,7 +244,8 @@ def _denoise(options: argparse.Namespace) -> int:
     _check.integer("--tile", options.tile, at_least=1)
     source, target = Path(options.input), Path(options.output)
     pairs = _pairs(source, target, options.force)
-    model, many, written, failures = load_pretrained(options.model), source.is_dir(), set(), []
+    model = load_pretrained(options.model) if options.model is not None else None
+    many, written, failures = source.is_dir(), set(), []
     if many:
         target.mkdir(parents=True, exist_ok=True)
     for file, result in _bar(pairs, "denoising", "file") if many else pairs:
@@ -261,7 +266,17 @@ def _denoise(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _restore(source: Path, target: Path, model: nn.Module, options: argparse.Namespace) -> None:
+@cache
+def _blind(colour: bool) -> nn.Module:
+    """The pretrained network for an unknown noise level."""
+    from .zoo import load_pretrained
+
+    return load_pretrained("cdncnn-b" if colour else "dncnn-b")
+
+
+def _restore(
+    source: Path, target: Path, model: nn.Module | None, options: argparse.Namespace
+) -> None:
     from .engine import denoise
     from .images import read_picture, write_picture
 
@@ -269,7 +284,7 @@ def _restore(source: Path, target: Path, model: nn.Module, options: argparse.Nam
     large = picture.pixels.shape[0] * picture.pixels.shape[1] > options.tile**2
     pixels = denoise(
         picture.pixels,
-        model,
+        _blind(picture.pixels.ndim == 3) if model is None else model,
         tile=options.tile,
         precision="auto" if options.fast else "fp32",
         progress=large and sys.stderr.isatty(),

@@ -141,6 +141,15 @@ def test_a_picture_is_restored_by_the_model(call, weights):
     assert np.abs(expected - images.read_image("in.png")).max() > 0.05  # something was done
 
 
+@pytest.mark.parametrize(("shape", "name"), [((16, 12), "dncnn-b"), ((16, 12, 3), "cdncnn-b")])
+def test_unnamed_the_model_is_that_for_grey_or_for_colour(call, shape, name):
+    values = 255 * np.random.default_rng(0).random(shape)
+    Image.fromarray(values.astype(np.uint8)).save("in.png")
+    assert call("denoise", "in.png", "out.png") == (0, "", [])
+    expected = np.clip(restored("in.png", name), 0, 1)
+    assert np.abs(images.read_image("out.png") - expected).max() <= 0.5 / 255 + 1e-4
+
+
 def test_small_pieces_give_the_same(call, weights):
     picture("in.png", 40, 50)
     assert call("denoise", "in.png", "a.png", "--model", weights)[0] == 0
