@@ -273,3 +273,40 @@ def plot_bands(
     for line, (x, low, high) in zip(ax.lines[-len(bands) :], bands):
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, lw=0)
     return ax
+
+
+def plot_matrix(
+    rows: Mapping[str, Sequence[float]],
+    columns: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    deepest: float = 10.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """PSNR in dB as a table in colour: the farther below the best of its column, the darker.
+
+    rows: label → PSNR for each of ``columns``; the best of each column is framed. deepest: decibels
+    below the best from which on a cell gets no darker.
+    """
+    from matplotlib import pyplot as plt
+
+    for name, values in rows.items():
+        if len(values) != len(columns):
+            _check.fail(f"rows[{name!r}]'s length", len(values), f"{len(columns)}, as columns has")
+    size = (2.2 + 0.75 * len(columns), 1.0 + 0.45 * len(rows))
+    ax = plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+    table = np.array(list(rows.values()), np.float64)
+    behind = table.max(axis=0) - table
+    shade = np.minimum(behind, deepest)  # the map's lower part, on which black can be read
+    ax.imshow(shade, cmap="Oranges", vmin=0, vmax=1.6 * deepest, aspect="auto")
+    for (row, column), value in np.ndenumerate(table):
+        ax.text(column, row, f"{value:.1f}", ha="center", va="center", color="black")
+    for column, row in enumerate(table.argmax(axis=0)):
+        box = (column - 0.47, row - 0.46)
+        ax.add_patch(plt.Rectangle(box, 0.94, 0.92, fill=False, ec=COLOURS["restored"], lw=2.5))
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.tick_params(length=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax

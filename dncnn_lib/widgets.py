@@ -856,6 +856,61 @@ def batch_norm_switch(
     return panel([modes, beside], answer, width=_wide(clean, zoom))
 
 
+# ------------------------------------------------------------------------------ which network
+
+
+@dataclass(frozen=True)
+class Removal(Restoration):
+    """A ``Restoration`` by one of several networks, and what it took away. network: its name."""
+
+    network: str
+
+    @property
+    def removed(self) -> np.ndarray:
+        """noisy − restored, of their shape, in units of [0, 1]."""
+        return self.noisy - self.restored
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        spread = 255 * float(self.removed.std())
+        return f"{self.network}, {super().summary}; taken away: std {spread:.1f}"
+
+
+def removal_at(
+    clean: np.ndarray, sigma: float, network: str, networks: Mapping[str, nn.Module]
+) -> Removal:
+    """``restore_at`` with the network of that name among ``networks``."""
+    _check.one_of("network", network, tuple(networks))
+    found = restore_at(clean, sigma, networks[network])
+    return Removal(**vars(found), network=network)
+
+
+def network_slider(
+    clean: np.ndarray, networks: Mapping[str, nn.Module], *, sigma: int = 25, zoom: int = 2
+) -> ipywidgets.VBox:
+    """A choice of network and a slider for the true σ, over the noisy picture, the restored one and
+    what was taken away (0 as middle grey), from left to right.
+
+    clean: (H, W) in [0, 1]; some 96×96 pixels follow the hand on a laptop. networks: by name, in
+    eval mode; the first is chosen at first. The children are the switch, the slider, the sentence
+    with the numbers and the picture.
+    """
+    if not networks:
+        _check.fail("networks", dict(networks), "at least one network")
+    switch = ipywidgets.ToggleButtons(options=list(networks), description="network")
+    slider = ipywidgets.IntSlider(
+        sigma, 0, 75, description="true σ", layout=ipywidgets.Layout(width="480px")
+    )
+
+    def answer() -> tuple[bytes, str]:
+        found = removal_at(clean, slider.value, switch.value, networks)
+        pictures = (found.noisy, found.restored, found.removed + 0.5)
+        return side_by_side(*pictures, zoom=zoom), found.summary
+
+    return panel([switch, slider], answer, width=_wide(clean, zoom, 3))
+
+
 # -------------------------------------------------------------------------------------- the clinic
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.exercises import (
+    blind,
     building,
     check,
     clinic,
@@ -449,6 +451,82 @@ def test_lesson_06_leaves_open_exercises_open(capsys):
 
     for exercise in ("normalise", "running", "fold"):
         getattr(normalisation, exercise)(later)
+    assert capsys.readouterr().out.count("still open") == 3
+
+
+# ------------------------------------------------------------------- lesson 07, blind denoising
+
+
+def blind_noise(clean, low, high, generator):
+    sigma = torch.empty(len(clean), 1, 1, 1).uniform_(low, high, generator=generator)
+    return clean + sigma * torch.randn(clean.shape, generator=generator) / 255
+
+
+def into_range(restore, noisy, sigma, highest):
+    if sigma <= highest:
+        return restore(noisy)
+    return restore(noisy * highest / sigma) * sigma / highest
+
+
+def constants(net):
+    names = ("bias", "running_mean")
+    return sum(v.numel() for k, v in net.state_dict().items() if k.rsplit(".")[-1] in names)
+
+
+@pytest.mark.parametrize("solution", [blind_noise, into_range, constants])
+def test_lesson_07_accepts_its_solutions(solution, capsys):
+    getattr(blind, solution.__name__)(solution)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) >= 4 and all(line.startswith("right: ") for line in said)
+
+
+def test_lesson_07_accepts_the_noise_of_the_library(capsys):
+    blind.blind_noise(lambda x, low, high, g: GaussianNoise((low, high))(x, g))
+    assert capsys.readouterr().out.count("right: ") == 7
+
+
+def noise_of(shape, scale=255, generator=None):
+    """Noise whose σ is drawn in a given shape; from the global generator if there is none."""
+
+    def function(clean, low, high, given):
+        source = given if generator is None else generator
+        size = [n if n > 0 else clean.shape[i] for i, n in enumerate(shape)]
+        sigma = low + (high - low) * torch.rand(size, generator=source)
+        return clean + sigma / scale * torch.randn(clean.shape, generator=source)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("blind_noise", noise_of((1, 1, 1, 1)), "tenths of the range that occur"),
+        ("blind_noise", noise_of((0, 1, 0, 0)), "tenths of the range that occur"),
+        ("blind_noise", noise_of((0, 1, 1, 1), scale=1), "(4, 25, 25) gave 6"),
+        ("blind_noise", noise_of((0, 1, 1, 1), generator=torch.Generator()), "equal seeds"),
+        ("blind_noise", lambda x, low, high, g: noise_of((0, 1, 1, 1))(x, 0, high, g), "gave 10"),
+        ("blind_noise", lambda x, *_: x[0], "shape of the result of"),
+        ("blind_noise", lambda x, *a: blind_noise(0 * x, *a), "grey of 0.5, its mean"),
+        ("into_range", lambda f, y, s, h: f(y), "expected ndarray 3×4 with mean 0.4727"),
+        ("into_range", lambda f, y, s, h: f(y * h / s) * s / h, "expected ndarray 3×4 with mean"),
+        ("into_range", lambda f, y, s, h: f(y * min(1, h / s)), "with mean 0.4727"),
+        ("constants", lambda net: 0, "gave 0, expected 1920"),
+        ("constants", lambda net: constants(net) // 2, "gave 960, expected 1920"),
+        ("constants", lambda net: sum(p.numel() for p in net.parameters()), "expected 1920"),
+    ],
+)
+def test_lesson_07_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(blind, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_07_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("blind_noise", "into_range", "constants"):
+        getattr(blind, exercise)(later)
     assert capsys.readouterr().out.count("still open") == 3
 
 

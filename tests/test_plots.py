@@ -16,6 +16,7 @@ from dncnn_lib.plots import (
     plot_bands,
     plot_curves,
     plot_differences,
+    plot_matrix,
     plot_noise,
     plot_training,
     show_images,
@@ -144,3 +145,39 @@ def test_bands_run_from_the_worst_seed_to_the_best_around_the_mean():
     corners = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices}
     assert corners == {(4, 20), (4, 22), (12, 24), (12, 30)}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_a_matrix_has_every_number_and_frames_the_best_of_each_column():
+    rows = {"a": [30.0, 20.0, 9.96], "b": [20.0, 25.04, 9.9]}
+    ax = plot_matrix(rows, (5, 25, 50), xlabel="σ", ylabel="trained with")
+    texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
+    assert texts == {
+        (0, 0): "30.0", (1, 0): "20.0", (2, 0): "10.0",
+        (0, 1): "20.0", (1, 1): "25.0", (2, 1): "9.9",
+    }  # fmt: skip
+    frames = [(round(p.get_x() + 0.47), round(p.get_y() + 0.46)) for p in ax.patches]
+    assert frames == [(0, 0), (1, 1), (2, 0)]
+    behind = ax.images[0].get_array()
+    np.testing.assert_allclose(behind, [[0, 5.04, 0], [10, 0, 0.06]])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["5", "25", "50"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    with pytest.raises(ValueError, match=re.escape("rows['b']'s length is 1, but must be 2, as ")):
+        plot_matrix({"a": [1, 2], "b": [1]}, "xy", xlabel="", ylabel="")
+
+
+def test_a_matrix_can_be_read_on_its_colours():
+    """WCAG 2 again, for the numbers in the cells from the best to far behind it."""
+    behind = np.linspace(0, 15, 61)
+    ax = plot_matrix({"best": [40.0] * 61, "b": 40 - behind}, behind, xlabel="", ylabel="")
+    image = ax.images[0]
+    for text in ax.texts:
+        column, row = map(round, text.get_position())
+        shown = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+        a, b = (luminance(colour) for colour in (shown, matplotlib.colors.to_rgb(text.get_color())))
+        assert (max(a, b) + 0.05) / (min(a, b) + 0.05) >= 4.5
+
+
+def luminance(colour):
+    linear = np.array(colour)
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]

@@ -31,11 +31,13 @@ from dncnn_lib.widgets import (
     field_view,
     histogram_svg,
     live_training,
+    network_slider,
     noise_at,
     noise_explorer,
     noise_slider,
     plot_rate,
     rate_slider,
+    removal_at,
     restore_at,
     short_training,
     side_by_side,
@@ -388,6 +390,38 @@ def test_the_switches_choose_mode_and_company(clean, trained):
     view = batch_norm_at(clean, trained, "train", company["black"])
     assert words.value == view.summary
     assert picture.value == side_by_side(view.noisy, view.restored, zoom=2) != before
+
+
+# ------------------------------------------------------------------------------ which network
+
+
+NETWORKS = {"halve": Halve(), "leave": torch.nn.Identity()}
+
+
+def test_a_removal_is_a_restoration_with_what_was_taken_away(clean):
+    found = removal_at(clean, 25, "halve", NETWORKS)
+    same = restore_at(clean, 25, Halve())
+    np.testing.assert_array_equal(found.noisy, same.noisy)
+    np.testing.assert_array_equal(found.removed, found.noisy / 2)
+    assert found.restored_psnr == same.restored_psnr
+    spread = 255 * np.std(found.noisy) / 2
+    assert found.summary == f"halve, {same.summary}; taken away: std {spread:.1f}"
+    assert removal_at(clean, 0, "leave", NETWORKS).summary.endswith("taken away: std 0.0")
+    with raises(ValueError, "network is 'c', but must be one of 'halve', 'leave'"):
+        removal_at(clean, 25, "c", NETWORKS)
+
+
+def test_switch_and_slider_choose_network_and_noise(clean):
+    switch, slider, words, picture = network_slider(clean, NETWORKS, sigma=10).children
+    assert switch.value == "halve" and slider.value == 10 and slider.max == 75
+    for network, sigma in (("leave", 10), ("leave", 75), ("halve", 0)):
+        switch.value, slider.value = network, sigma
+        found = removal_at(clean, sigma, network, NETWORKS)
+        assert words.value == picture.alt == found.summary
+        shown = (found.noisy, found.restored, found.removed + 0.5)
+        assert picture.value == side_by_side(*shown, zoom=2)
+    with raises(ValueError, "networks is {}, but must be at least one network"):
+        network_slider(clean, {})
 
 
 # -------------------------------------------------------------------------------------- the clinic
