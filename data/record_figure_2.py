@@ -1,6 +1,6 @@
 """Record the paper's Fig. 2 at its depth: {residual, direct} × {BN, no BN} × {SGD, Adam}.
 
-    python data/record_figure_2.py [--seeds 0 1 2] [--steps 300]
+    python data/record_figure_2.py [--seeds 0 1 2] [--steps 600]
 
 Seventeen layers of 64, from the small training set that ships, sigma = 25. Writes
 ``data/runs/figure-2.csv``, a row for each validation of each training, and the settings beside it
@@ -14,7 +14,7 @@ import argparse
 import csv
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import dncnn_lib as dn
@@ -23,13 +23,12 @@ from dncnn_lib.environment import processor_name, usable_cores
 from dncnn_lib.experiments import Variant, compare, held_out_psnr
 
 RUNS = Path(__file__).parent / "runs"
-SIGMA = 25
+SIGMA, STEPS = 25, 600
 NETWORK = {"depth": 17, "width": 64}
 SIDE = 96
 """Pixels of the square from the middle of each held-out picture that is measured on."""
 
-COLUMNS = ["optimizer", "network", "seed", "step", "patches", "seconds"]
-COLUMNS += ["lr", "loss", "val_psnr"]
+COLUMNS = ["optimizer", "network", "seed", *(field.name for field in fields(dn.Step))]
 
 
 def settings(steps: int) -> dict[str, dn.TrainConfig]:
@@ -96,7 +95,7 @@ def save(path: Path, rows: list[dict[str, object]], steps: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=RUNS / "figure-2.csv")
     options = parser.parse_args()
     rows = known(options.out, options.steps)

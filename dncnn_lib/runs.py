@@ -398,6 +398,23 @@ def read_record(path: str | os.PathLike) -> list[Step]:
         raise ValueError(f"{path} is not a record of training; move it away") from error
 
 
+def read_comparison(path: str | os.PathLike) -> dict[str, dict[str, dict[int, list[Step]]]]:
+    """The record of several trainings, by optimizer, network and seed, such as
+    ``data/runs/figure-2.csv``.
+
+    Raises ``FileNotFoundError``, and ``ValueError`` for another file.
+    """
+    found: dict[str, dict[str, dict[int, list[Step]]]] = {}
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                by_seed = found.setdefault(row["optimizer"], {}).setdefault(row["network"], {})
+                by_seed.setdefault(int(row["seed"]), []).append(_step(row))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a record of several trainings") from error
+    return found
+
+
 def _step(row: Mapping[str, str]) -> Step:
     return Step(
         step=int(row["step"]),

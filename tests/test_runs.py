@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from helpers import raises
 
 from dncnn_lib import datasets, images, protocols, recipes, runs, samples, zoo
 from dncnn_lib.degrade import GaussianNoise
-from dncnn_lib.engine import TrainConfig
+from dncnn_lib.engine import Step, TrainConfig
 from dncnn_lib.recipes import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -93,8 +94,10 @@ def test_every_recipe_exists_in_two_sizes(name):
     assert (cpu.effort, paper.effort) == ("cpu", "paper")
     (stage,) = paper.stages
     assert (stage.steps, stage.batch_size) == (PAPER_STEPS[name], 128)
+    kinds = [set(getattr(r.degradation, "degradations", [r.degradation])) for r in (cpu, paper)]
+    assert kinds[0] == kinds[1]  # though not always in the same shares
     same = {"effort": "cpu", "stages": cpu.stages, "start": cpu.start}
-    assert replace(paper, **same) == cpu
+    assert replace(paper, degradation=cpu.degradation, **same) == cpu
     assert cpu.network["depth"] == (17 if "-s-" in name else 20)
     assert all(stage.final_lr == 0 for stage in (*cpu.stages, *paper.stages))
 
@@ -519,3 +522,43 @@ def test_two_processes_train_one_network(folder, tmp_path):
     assert [text for text, _ in said] == ["first [4, 8]\n", "other [4, 8]\n"]
     assert len(runs.read_record(out.with_suffix(".csv"))) == 2
     assert json.loads(out.with_suffix(".json").read_text("utf-8"))["patches"] == 8
+
+
+def test_the_record_of_several_trainings_is_read(tmp_path):
+    header = "optimizer,network,seed,step,steps,loss,lr,seconds,patches,val_psnr\n"
+    file = tmp_path / "several.csv"
+    file.write_text(
+        f"{header}SGD,a,0,1,2,0.5,0.1,3,16,\nSGD,a,0,2,2,0.4,0,6,32,20.5\nAdam,b,7,2,2,nan,0,1,8,nan\n"
+    )
+    found = runs.read_comparison(file)
+    assert found["SGD"] == {
+        "a": {0: [Step(1, 2, 0.5, 0.1, 3, 16, None), Step(2, 2, 0.4, 0.0, 6, 32, 20.5)]}
+    }
+    (last,) = found["Adam"]["b"][7]
+    assert np.isnan(last.loss) and np.isnan(last.val_psnr)
+    for text in ("day,rain\nMonday,3\n", header + "SGD,a,0,one,2,0.5,0.1,3,16,\n"):
+        file.write_text(text)
+        with raises(ValueError, f"{file} is not a record of several trainings"):
+            runs.read_comparison(file)
+    with pytest.raises(FileNotFoundError):
+        runs.read_comparison(tmp_path / "none.csv")
+
+
+def test_the_record_of_figure_2_has_the_settings_of_its_script():
+    script = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
+    about = json.loads(json.dumps(script["about"](script["STEPS"])))
+    told = json.loads((runs.RECORDS / "figure-2.json").read_text("utf-8"))
+    assert {key: told[key] for key in about} == about
+    found = runs.read_comparison(runs.RECORDS / "figure-2.csv")
+    assert list(found) == list(about["config"])
+    for optimizer, by_network in found.items():
+        assert list(by_network) == list(about["networks"])
+        config = about["config"][optimizer]
+        rows = [i * config["validate_every"] for i in range(1, 25)]
+        for by_seed in by_network.values():
+            assert list(by_seed) == [0, 1, 2]
+            for records in by_seed.values():
+                assert [step.step for step in records] == rows and rows[-1] == config["steps"]
+                assert records[-1].patches == config["steps"] * config["batch_size"]
+                assert records[-1].lr == 0
+                assert all(np.isfinite(s.loss) and 5 < s.val_psnr < 40 for s in records)
