@@ -375,7 +375,7 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
     clean: (H, W) in [0, 1]; some 160×160 pixels follow the hand on a laptop. The children are the
     dropdown, the slider, the sentence with the numbers, the picture and the histogram.
     """
-    kinds, slider = _kind_controls(tuple(NOISE_KINDS), kind)
+    kinds, slider = _kind_controls(tuple(NOISE_KINDS), kind, "noise")
     histogram = ipywidgets.HTML()
     width = _wide(clean, zoom)
 
@@ -388,13 +388,13 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
 
 
 def _kind_controls(
-    names: Sequence[str], kind: str
+    names: Sequence[str], kind: str, label: str
 ) -> tuple[ipywidgets.Dropdown, ipywidgets.IntSlider]:
     """A choice of some of ``NOISE_KINDS``, and a slider that has the levels of the chosen one."""
     wide = ipywidgets.Layout(width="480px")
     named = {"description_width": "130px"}
     kinds = ipywidgets.Dropdown(
-        options=list(names), value=kind, description="noise", layout=wide, style=named
+        options=list(names), value=kind, description=label, layout=wide, style=named
     )
     slider = ipywidgets.IntSlider(layout=wide, style=named)
 
@@ -916,7 +916,7 @@ def task_explorer(
     clean: (H, W) in [0, 1]; some 96×96 pixels follow the hand on a laptop. kind: one of
     ``TASK_KINDS``. The children are the dropdown, the slider, the sentence and the picture.
     """
-    kinds, slider = _kind_controls(TASK_KINDS, kind)
+    kinds, slider = _kind_controls(TASK_KINDS, kind, "task")
 
     def answer() -> tuple[bytes, str]:
         view = task_at(clean, kinds.value, slider.value, model)

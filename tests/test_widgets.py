@@ -417,7 +417,7 @@ def test_task_at_refuses_an_unknown_kind(clean):
 
 def test_the_task_explorer_follows_its_controls(clean):
     kinds, slider, words, picture = task_explorer(clean, Halve(), zoom=2).children
-    assert (kinds.options, kinds.value) == (TASK_KINDS, "JPEG")
+    assert (kinds.description, kinds.options, kinds.value) == ("task", TASK_KINDS, "JPEG")
     assert (slider.description, slider.value) == ("quality", 10)
     for kind, level in (("down-up", 4), ("Gaussian", 0), ("Gaussian", 75), ("JPEG", 90)):
         kinds.value = kind
