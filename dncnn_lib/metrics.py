@@ -150,3 +150,30 @@ def spread_by_brightness(
     pairs = [(clean[c].mean(), noise[c].std()) for c in chosen]
     brightness, spread = np.array(pairs, np.float64).reshape(-1, 2).T
     return brightness, spread
+
+
+def spread_by_detail(
+    noise: np.ndarray, clean: np.ndarray, *, bins: int = 6, block: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """How strong the noise is where the clean image is flat, where it has detail, and between.
+
+    noise, clean: (H, W), cut into squares of ``block`` pixels (what is over at the right and below
+    is left out), which are sorted by the standard deviation of ``clean`` in them and dealt out, in
+    that order, to ``bins`` groups of one size. Returns for each group the mean of that standard
+    deviation, and the root mean square of the noise, in the units of the two.
+    """
+    if noise.shape != clean.shape:
+        _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
+    height, width = (side - side % block for side in clean.shape)
+    if height * width < bins * block**2:
+        _check.fail("clean's shape", clean.shape, f"room for {bins} squares of {block}×{block}")
+
+    def squares(image: np.ndarray) -> np.ndarray:
+        cut = image[:height, :width].astype(np.float64)
+        cut = cut.reshape(height // block, block, width // block, block)
+        return cut.transpose(0, 2, 1, 3).reshape(-1, block * block)
+
+    detail, power = squares(clean).std(axis=1), (squares(noise) ** 2).mean(axis=1)
+    groups = np.array_split(np.argsort(detail, kind="stable"), bins)
+    pairs = [(detail[group].mean(), np.sqrt(power[group].mean())) for group in groups]
+    return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])

@@ -375,14 +375,28 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
     clean: (H, W) in [0, 1]; some 160×160 pixels follow the hand on a laptop. The children are the
     dropdown, the slider, the sentence with the numbers, the picture and the histogram.
     """
+    kinds, slider = _kind_controls(tuple(NOISE_KINDS), kind, "noise")
+    histogram = ipywidgets.HTML()
+    width = _wide(clean, zoom)
+
+    def answer() -> tuple[bytes, str]:
+        result = noise_at(clean, kinds.value, slider.value)
+        histogram.value = histogram_svg(result.noise, width=width)
+        return side_by_side(result.noisy, result.noise + 0.5, zoom=zoom), result.summary
+
+    return panel([kinds, slider], answer, width=width, below=[histogram])
+
+
+def _kind_controls(
+    names: Sequence[str], kind: str, label: str
+) -> tuple[ipywidgets.Dropdown, ipywidgets.IntSlider]:
+    """A choice of some of ``NOISE_KINDS``, and a slider that has the levels of the chosen one."""
     wide = ipywidgets.Layout(width="480px")
     named = {"description_width": "130px"}
     kinds = ipywidgets.Dropdown(
-        options=list(NOISE_KINDS), value=kind, description="noise", layout=wide, style=named
+        options=list(names), value=kind, description=label, layout=wide, style=named
     )
     slider = ipywidgets.IntSlider(layout=wide, style=named)
-    histogram = ipywidgets.HTML()
-    width = _wide(clean, zoom)
 
     def choose(_change: object = None) -> None:
         chosen = NOISE_KINDS[kinds.value]
@@ -390,14 +404,9 @@ def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) 
             slider.description = chosen.level
             slider.min, slider.max, slider.value = chosen.low, chosen.high, chosen.start
 
-    def answer() -> tuple[bytes, str]:
-        result = noise_at(clean, kinds.value, slider.value)
-        histogram.value = histogram_svg(result.noise, width=width)
-        return side_by_side(result.noisy, result.noise + 0.5, zoom=zoom), result.summary
-
     choose()
     kinds.observe(choose, names="value")
-    return panel([kinds, slider], answer, width=width, below=[histogram])
+    return kinds, slider
 
 
 def histogram_svg(
@@ -909,6 +918,67 @@ def network_slider(
         return side_by_side(*pictures, zoom=zoom), found.summary
 
     return panel([switch, slider], answer, width=_wide(clean, zoom, 3))
+
+
+# -------------------------------------------------------------------------------------- three tasks
+
+TASK_KINDS = ("Gaussian", "down-up", "JPEG")
+"""Those of ``NOISE_KINDS`` that DnCNN-3 was made for."""
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A picture degraded by one of ``NOISE_KINDS`` at a level, and what a network makes of it.
+
+    degraded, restored: (H, W); PSNRs in dB, of the whole picture.
+    """
+
+    kind: str
+    level: int
+    degraded: np.ndarray
+    restored: np.ndarray
+    degraded_psnr: float
+    restored_psnr: float
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        return (
+            f"{self.kind}, {NOISE_KINDS[self.kind].level} {self.level}: "
+            f"{self.degraded_psnr:.1f} dB, restored {self.restored_psnr:.1f} dB "
+            f"({self.restored_psnr - self.degraded_psnr:+.1f} dB)"
+        )
+
+
+def task_at(
+    clean: np.ndarray, kind: str, level: int, model: nn.Module, *, seed: int = 0
+) -> TaskView:
+    """Degrade ``clean``, (H, W) in [0, 1], by one of ``NOISE_KINDS`` and restore it with ``model``,
+    which is not told what was done. Raises ``ValueError`` for another kind."""
+    _check.one_of("kind", kind, tuple(NOISE_KINDS))
+    degraded = noise_at(clean, kind, level, seed=seed)
+    restored = denoise(degraded.noisy, model)
+    quality = psnr(restored, clean, data_range=1.0)
+    return TaskView(kind, level, degraded.noisy, restored, degraded.psnr, quality)
+
+
+def task_explorer(
+    clean: np.ndarray, model: nn.Module, *, kind: str = "JPEG", zoom: int = 2
+) -> ipywidgets.VBox:
+    """A choice of task and a slider for its level, over the degraded picture, the restored one and
+    what was taken away, twice (0 as middle grey), from left to right.
+
+    clean: (H, W) in [0, 1]; some 96×96 pixels follow the hand on a laptop. kind: one of
+    ``TASK_KINDS``. The children are the dropdown, the slider, the sentence and the picture.
+    """
+    kinds, slider = _kind_controls(TASK_KINDS, kind, "task")
+
+    def answer() -> tuple[bytes, str]:
+        view = task_at(clean, kinds.value, slider.value, model)
+        removed = 0.5 + 2 * (view.degraded - view.restored)
+        return side_by_side(view.degraded, view.restored, removed, zoom=zoom), view.summary
+
+    return panel([kinds, slider], answer, width=_wide(clean, zoom, 3))
 
 
 # -------------------------------------------------------------------------------------- the clinic

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.degrade import GaussianNoise, resize
 from dncnn_lib.exercises import (
     blind,
     building,
@@ -19,6 +19,7 @@ from dncnn_lib.exercises import (
     noise,
     normalisation,
     residual,
+    tasks,
     training,
 )
 
@@ -609,4 +610,75 @@ def test_lesson_10_leaves_open_exercises_open(capsys):
 
     for exercise in ("mended_psnr", "mended_flip", "mended_steps"):
         getattr(clinic, exercise)(later)
+    assert capsys.readouterr().out.count("later: still open") == 3
+
+
+# ---------------------------------------------------------- lesson 08, one model and three tasks
+
+Y_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
+
+
+def with_luma(rgb, y):
+    change = y - 16 / 255 - rgb @ Y_WEIGHTS
+    return rgb + change[..., None] / Y_WEIGHTS.sum()
+
+
+def enlarged(clean, scale, *, crop=True, first=True, second=True):
+    def rounded(image, yes=True):
+        return (image * 255).round().clamp(0, 255) / 255 if yes else image
+
+    if crop:
+        clean = clean[: len(clean) // scale * scale, : clean.shape[1] // scale * scale]
+    height, width = clean.shape
+    small = rounded(resize(clean, (height // scale, width // scale)), first)
+    return rounded(resize(small, (height, width)), second)
+
+
+def into_the_box(coefficients, stored, table):
+    off = coefficients / table - stored
+    return table * (stored + np.minimum(np.maximum(off, -0.5), 0.5))
+
+
+@pytest.mark.parametrize("solution", [with_luma, enlarged, into_the_box])
+def test_lesson_08_accepts_its_solutions(solution, capsys):
+    getattr(tasks, solution.__name__)(solution)
+    assert capsys.readouterr().out.count(f"right: {solution.__name__}(") >= 2
+
+
+def every_third(clean, scale):
+    """Not antialiased."""
+    height, width = (side // scale * scale for side in clean.shape)
+    small = (clean[:height:scale, :width:scale] * 255).round() / 255
+    return (resize(small, (height, width)) * 255).round().clamp(0, 255) / 255
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "message"),
+    [
+        ("with_luma", lambda rgb, y: rgb, "expected ndarray 4×5×3"),
+        ("with_luma", lambda rgb, y: np.dstack([y, y, y]), "expected ndarray 4×5×3"),
+        ("with_luma", lambda rgb, y: y, "gave ndarray 4×5 with"),
+        ("with_luma", lambda rgb, y: rgb + (y - 16 / 255 - rgb @ Y_WEIGHTS)[..., None], "expected"),
+        ("enlarged", lambda x, s: enlarged(x, s, crop=False), "gave tensor 20×19"),
+        ("enlarged", lambda x, s: enlarged(x, s, first=False), "expected tensor 12×18"),
+        ("enlarged", lambda x, s: enlarged(x, s, second=False), "expected tensor 12×18"),
+        ("enlarged", every_third, "expected tensor 12×18"),
+        ("into_the_box", lambda c, s, t: c, "expected ndarray 8×8"),
+        ("into_the_box", lambda c, s, t: s * t, "expected ndarray 8×8"),
+        ("into_the_box", lambda c, s, t: np.clip(c, (s - 1) * t, (s + 1) * t), "expected"),
+        ("into_the_box", lambda c, s, t: np.clip(c, s - 0.5, s + 0.5), "expected"),
+    ],
+)
+def test_lesson_08_refuses_what_is_wrong(exercise, wrong, message):
+    with pytest.raises(AssertionError, match="^not yet: ") as error:
+        getattr(tasks, exercise)(wrong)
+    assert message in str(error.value)
+
+
+def test_lesson_08_leaves_open_exercises_open(capsys):
+    def later(*_):
+        raise NotImplementedError
+
+    for exercise in ("with_luma", "enlarged", "into_the_box"):
+        getattr(tasks, exercise)(later)
     assert capsys.readouterr().out.count("later: still open") == 3

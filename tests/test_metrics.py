@@ -10,7 +10,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dncnn_lib.metrics import autocorrelation, luma, psnr, shave, spread_by_brightness, ssim
+from dncnn_lib.metrics import (
+    autocorrelation,
+    luma,
+    psnr,
+    shave,
+    spread_by_brightness,
+    spread_by_detail,
+    ssim,
+)
 
 
 def pair(*shape: int, peak: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -315,3 +323,28 @@ def test_spread_by_brightness_needs_two_images_of_one_size():
     message = "noise's shape is (2, 3), but must be that of clean, (3, 2)"
     with pytest.raises(ValueError, match=whole(message)):
         spread_by_brightness(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_spread_by_detail_sorts_the_squares_and_measures_the_noise_in_each():
+    flat, rough = np.full((4, 4), 0.5), 0.5 + 0.25 * np.tile([[1, -1], [-1, 1]], (2, 2))
+    clean = np.block([[rough, flat], [flat, rough]])
+    noise = np.block([[np.full((4, 4), 0.3), np.zeros((4, 4))], [0.1 * rough, -rough]])
+    detail, spread = spread_by_detail(noise, clean, bins=2, block=4)
+    np.testing.assert_allclose(detail, [0, 0.25])
+    power = 0.25 + 0.25**2  # the mean square of ``rough``
+    expected = [np.sqrt((0.1**2 * power + 0) / 2), np.sqrt((0.3**2 + power) / 2)]
+    np.testing.assert_allclose(spread, expected)
+
+
+def test_spread_by_detail_leaves_out_what_is_no_whole_square():
+    clean = np.random.default_rng(0).random((16, 24))
+    larger = np.pad(clean, ((0, 7), (0, 5)), constant_values=9.0)
+    for a, b in zip(spread_by_detail(clean, clean), spread_by_detail(larger, larger)):
+        np.testing.assert_allclose(a, b)
+
+
+def test_spread_by_detail_refuses_images_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"^noise's shape is \(8, 8\), but must be that of clean"):
+        spread_by_detail(np.zeros((8, 8)), np.zeros((8, 16)))
+    with pytest.raises(ValueError, match=r"^clean's shape is \(8, 16\), but must be room for 6 sq"):
+        spread_by_detail(np.zeros((8, 16)), np.zeros((8, 16)))

@@ -22,6 +22,7 @@ from dncnn_lib.widgets import (
     NOISE_KINDS,
     NORM_MODES,
     PATIENTS,
+    TASK_KINDS,
     RateRun,
     batch_norm_at,
     batch_norm_switch,
@@ -43,6 +44,8 @@ from dncnn_lib.widgets import (
     side_by_side,
     snapshot_slider,
     snapshots,
+    task_at,
+    task_explorer,
     ward,
 )
 
@@ -422,6 +425,41 @@ def test_switch_and_slider_choose_network_and_noise(clean):
         assert picture.value == side_by_side(*shown, zoom=2)
     with raises(ValueError, "networks is {}, but must be at least one network"):
         network_slider(clean, {})
+
+
+# -------------------------------------------------------------------------------------- three tasks
+
+
+@pytest.mark.parametrize("kind", TASK_KINDS)
+def test_task_at_degrades_and_restores(clean, kind):
+    view = task_at(clean, kind, NOISE_KINDS[kind].start, Halve(), seed=3)
+    batch = torch.from_numpy(clean)[None, None]
+    degradation = NOISE_KINDS[kind].degradation(NOISE_KINDS[kind].start)
+    expected = degradation(batch, torch.Generator().manual_seed(3))[0, 0].numpy()
+    np.testing.assert_array_equal(view.degraded, expected)
+    np.testing.assert_allclose(view.restored, expected / 2)
+    assert view.degraded_psnr == psnr(expected, clean, data_range=1.0)
+    assert view.restored_psnr == psnr(view.restored, clean, data_range=1.0)
+    assert f"restored {view.restored_psnr:.1f} dB" in view.summary
+    assert view.summary.endswith(f"({view.restored_psnr - view.degraded_psnr:+.1f} dB)")
+
+
+def test_task_at_refuses_an_unknown_kind(clean):
+    with pytest.raises(ValueError, match="^kind is 'blur', but must be one of 'Gaussian'"):
+        task_at(clean, "blur", 3, Halve())
+
+
+def test_the_task_explorer_follows_its_controls(clean):
+    kinds, slider, words, picture = task_explorer(clean, Halve(), zoom=2).children
+    assert (kinds.description, kinds.options, kinds.value) == ("task", TASK_KINDS, "JPEG")
+    assert (slider.description, slider.value) == ("quality", 10)
+    for kind, level in (("down-up", 4), ("Gaussian", 0), ("Gaussian", 75), ("JPEG", 90)):
+        kinds.value = kind
+        slider.value = level
+        view = task_at(clean, kind, level, Halve())
+        assert words.value == picture.alt == view.summary
+        removed = 0.5 + 2 * (view.degraded - view.restored)
+        assert picture.value == side_by_side(view.degraded, view.restored, removed, zoom=2)
 
 
 # -------------------------------------------------------------------------------------- the clinic
