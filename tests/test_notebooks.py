@@ -66,3 +66,8 @@ def test_at_least_one_claim_is_asserted(notebook):
     """In the solutions by the checks of the exercises."""
     code = "".join("".join(cell["source"]) for cell in code_cells(notebook))
     assert "assert " in code or "checks." in code
+
+
+def test_no_state_of_a_widget_is_stored(notebook):
+    """It would show controls that do nothing until the cell is run."""
+    assert "widgets" not in notebook["metadata"]
