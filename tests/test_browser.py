@@ -119,6 +119,11 @@ def test_dragging_the_line_swipes_and_the_picture_pans(page):
     left = page.locator(".dncnn-line").bounding_box()["x"]
     assert left == pytest.approx(box["x"] + 0.25 * box["width"], abs=4)
 
+    press = {"button": 2, "clientX": left + 1, "clientY": box["y"] + 100}
+    page.locator(".dncnn-picture").dispatch_event("pointerdown", press)
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    assert page.locator(".dncnn-line").bounding_box()["x"] == left
+
     number = browser.picture_number(page)
     page.mouse.move(box["x"] + 400, box["y"] + 200)
     page.mouse.down()

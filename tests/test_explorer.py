@@ -360,6 +360,7 @@ def test_a_slow_machine_gets_a_quick_look_and_then_the_network():
         explorer.level.value = 30
         quick = explorer.shown
         assert quick.method == page.SMALL and "quick look" in explorer.summary.value
+        assert explorer.file_name == "pagoda_gaussian_30_dncnn-3-small.png"
         assert explorer.stage.busy
         found = await explorer.rest()
         assert found.method == "dncnn-b" and found.setting == quick.setting
@@ -433,6 +434,16 @@ def test_what_fails_later_is_said(monkeypatch):
             await explorer._rest
 
     asyncio.run(use())
+
+
+def test_what_fails_at_once_is_said(explorer, monkeypatch):
+    def fail(*args, **options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(view, "explore", fail)
+    with pytest.raises(MemoryError):
+        explorer.level.value = 30
+    assert explorer.stage.message == "MemoryError: no room" and not explorer.stage.busy
 
 
 def test_unknown_names_are_refused():

@@ -97,6 +97,7 @@ class Explorer:
         rows = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start"}
         self.widget = ipywidgets.VBox([ipywidgets.Box(parts, layout=rows), self.code])
         self.widget.add_class("dncnn-explorer")  # by it the stage finds the slider
+        self.figures.add_class("dncnn-figures")  # pale while they are of what was shown before
 
     def _wire(self) -> None:
         self.picture.observe(self._choose_picture, "value")
@@ -178,7 +179,11 @@ class Explorer:
         if not self.pace.affords(method, self._work(setting)) and SMALL in zoo.model_names():
             method = SMALL
         self.stage.busy = True
-        self.shown = self._explore(self._clean, setting, method)
+        try:
+            self.shown = self._explore(self._clean, setting, method)
+        except Exception as error:
+            self._say(error)
+            raise
         self._draw()
         work = (self._newest, self._clean, self.shown)
         try:
@@ -204,11 +209,15 @@ class Explorer:
             done = await asyncio.to_thread(self._complete, number, clean, shown)
         except Stale:
             return
-        except Exception as error:  # nobody waits for this: what is not said here is lost
-            self.stage.message, self.stage.busy = f"{type(error).__name__}: {error}", False
+        except Exception as error:
+            self._say(error)
             raise
         if number == self._newest:
             self._finish(*done)
+
+    def _say(self, error: Exception) -> None:
+        """On the page: nobody there sees what is raised."""
+        self.stage.message, self.stage.busy = f"{type(error).__name__}: {error}", False
 
     def _complete(
         self, number: int, clean: np.ndarray, shown: Exploration
@@ -279,7 +288,7 @@ class Explorer:
     def file_name(self) -> str:
         """Of the saved picture: what it shows, in letters that every system takes."""
         asked = self.shown.setting
-        words = f"{self.picture.value} {asked.noise} {asked.level} {asked.method}"
+        words = f"{self.picture.value} {asked.noise} {asked.level} {self.shown.method}"
         return re.sub(r"[^a-z0-9-]+", "_", words.lower()).strip("_") + ".png"
 
 

@@ -165,6 +165,7 @@ function render({ model, el }) {
 
   let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return; // of another button's menu no end would be heard
     const box = canvas.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width;
     const near = Math.abs(x - model.get("swipe")) * box.width < 14;
