@@ -95,7 +95,8 @@ def open_explorer(kind: str, address: str, page) -> None:
         page.click('.lm-MenuBar-itemLabel:text-is("Run")')
         page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
     else:
-        page.goto(address)
+        # not until "load": Voila asks a server far away for icons, and does without them
+        page.goto(address, wait_until="domcontentloaded", timeout=120_000)
     page.wait_for_selector(".dncnn-picture[data-number]", timeout=120_000)
     page.wait_for_selector("svg[aria-label^=correlation]", timeout=120_000)
 

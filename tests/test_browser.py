@@ -119,6 +119,11 @@ def test_dragging_the_line_swipes_and_the_picture_pans(page):
     left = page.locator(".dncnn-line").bounding_box()["x"]
     assert left == pytest.approx(box["x"] + 0.25 * box["width"], abs=4)
 
+    press = {"button": 2, "clientX": left + 1, "clientY": box["y"] + 100}
+    page.locator(".dncnn-picture").dispatch_event("pointerdown", press)
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    assert page.locator(".dncnn-line").bounding_box()["x"] == left
+
     number = browser.picture_number(page)
     page.mouse.move(box["x"] + 400, box["y"] + 200)
     page.mouse.down()
@@ -166,14 +171,24 @@ def test_an_upload_is_shown_and_a_wrong_one_is_refused(page, tmp_path):
     Image.fromarray(ramp // 2 + noise).save(tmp_path / "ramp.png")  # more than one message's worth
     assert (tmp_path / "ramp.png").stat().st_size > 2**20
     page.set_input_files(".dncnn-tools input[type=file]", tmp_path / "ramp.png")
-    page.wait_for_selector('.dncnn-message:has-text("ramp.png: 1024×768 pixels")')
+    page.wait_for_selector(
+        '.dncnn-message:has-text("ramp.png: 1600×1200, reduced to 1024×768 pixels")'
+    )
     wait_for_summary(page, "by dncnn-b")
     assert control(page, "picture").input_value() == "your picture"
 
     (tmp_path / "letter.png").write_text("Dear Sir or Madam")
     page.set_input_files(".dncnn-tools input[type=file]", tmp_path / "letter.png")
     page.wait_for_selector('.dncnn-message:has-text("letter.png does not hold a PNG")')
+
+    Image.fromarray(ramp[:, :2]).save(tmp_path / "strip.png")
+    page.set_input_files(".dncnn-tools input[type=file]", tmp_path / "strip.png")
+    page.wait_for_selector('.dncnn-message:has-text("strip.png: 2×1200, reduced to 2×1024 pixels")')
+    page.wait_for_function("document.querySelector('.dncnn-map').width == 1")
+    assert page.locator(".dncnn-map").bounding_box()["height"] == pytest.approx(96, abs=1)
     control(page, "picture").select_option("dogs")
+    wait_for_summary(page, "by dncnn-b")
+    assert page.inner_text(".dncnn-message") == ""
 
 
 def test_the_picture_is_saved(page):
@@ -188,7 +203,14 @@ def test_the_picture_is_saved(page):
 def test_the_code_is_shown(page):
     page.click('button:has-text("show the code")')
     page.wait_for_selector("pre:has-text('dn.sample_image(\"dogs\", grey=True)')")
+    assert "mono" in page.locator("pre[tabindex]").evaluate("e => getComputedStyle(e).fontFamily")
     page.click('button:has-text("show the code")')
+
+
+def test_the_slider_has_a_name(page):
+    page.wait_for_selector('.noUi-handle[role=slider][aria-label="σ"]')
+    assert page.locator('.widget-readout[aria-label="σ"]').count() == 1
+    assert page.locator('.dncnn-explorer [title="null"]:visible').count() == 0
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(kind, page):

@@ -89,6 +89,18 @@ def test_total_variation_of_a_region_is_nearly_that_of_the_whole():
     assert part.quick_numbers()[1] > part.quick_numbers()[0] + 6
 
 
+def test_total_variation_is_told_the_noise_of_the_whole_picture_not_of_what_is_seen():
+    picture = dn.sample_image("dogs")
+    setting = Setting(
+        "quantisation", 6, method="total variation", region=Region(128, 128, 128, 128)
+    )
+    found: dict = {}
+    exec(view.code_for(setting, "dogs"), found)
+    shown = explore(picture, setting)
+    expected = dn.psnr(found["restored"][found["seen"]], shown.clean, data_range=1.0)
+    assert shown.quick_numbers()[1] == pytest.approx(expected, abs=0.05)
+
+
 def test_grey_methods_get_grey_and_the_views_are_bytes():
     found = explore(dn.sample_image("dogs"), Setting(**SMALL))
     assert found.clean.shape == (48, 40)
@@ -184,6 +196,16 @@ def test_the_code_gives_what_is_shown(setting, picture, tmp_path, monkeypatch, c
     exec(view.code_for(setting, picture), found)
     shown = explore(values, setting)
     assert np.allclose(found["restored"][found["seen"]], shown.restored, atol=3e-3)
+    assert capsys.readouterr().out == f"{shown.quick_numbers()[1]:.1f} dB\n"
+
+
+def test_the_code_for_an_upload_reduces_it_as_the_page_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    large = np.kron(dn.sample_image("dogs", grey=True), np.ones((4, 4), np.float32))
+    dn.write_image("your-picture.png", large)
+    setting = Setting("JPEG", 10, 0, "median 3×3", Region(700, 100, 48, 40))
+    exec(view.code_for(setting, None), {})
+    shown = explore(view.reduced(large), setting)
     assert capsys.readouterr().out == f"{shown.quick_numbers()[1]:.1f} dB\n"
 
 
@@ -302,6 +324,7 @@ def test_an_upload_becomes_the_picture_and_a_bad_one_changes_nothing(explorer):
     explorer._open(_file(np.full((60, 50), 100, np.uint8)), "mine.png")
     assert explorer.picture.value == "your picture" and explorer.clean.shape == (60, 50)
     assert explorer.stage.message == "mine.png: 50×60 pixels"
+    assert "<td>–</td>" not in explorer.figures.value
     shown = explorer.shown
     explorer._open(b"no", "<b>letter</b>.png")
     assert "does not hold" in explorer.stage.message and explorer.shown is shown
@@ -309,6 +332,24 @@ def test_an_upload_becomes_the_picture_and_a_bad_one_changes_nothing(explorer):
     assert explorer.clean.shape == (20, 50, 3)
     explorer.show_code.value = True
     assert "your-picture.png" in explorer.code.value
+    explorer._open(_file(np.full((20, 2048), 9, np.uint8)), "strip.png")
+    assert explorer.stage.message == "strip.png: 2048×20, reduced to 1024×10 pixels"
+    assert "<td>–</td>" in explorer.figures.value and "nan" not in explorer.figures.value
+    explorer.picture.value = "pagoda"
+    assert explorer.stage.message == ""
+
+
+def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
+    assert (
+        "gets the picture in grey" in explorer.about.value and " red" not in explorer.figures.value
+    )
+    net = dn.DnCNN(3, 8, channels=3).eval()
+    network = view.network
+    monkeypatch.setattr(view, "network", lambda name: net if name == "cdncnn-b" else network(name))
+    explorer.method.value = "cdncnn-b"
+    assert "grey" not in explorer.about.value and "</b> from red" in explorer.figures.value
+    explorer.picture.value = "camera"
+    assert "each of red, green and blue" in explorer.about.value
 
 
 def test_a_slow_machine_gets_a_quick_look_and_then_the_network():
@@ -319,6 +360,7 @@ def test_a_slow_machine_gets_a_quick_look_and_then_the_network():
         explorer.level.value = 30
         quick = explorer.shown
         assert quick.method == page.SMALL and "quick look" in explorer.summary.value
+        assert explorer.file_name == "pagoda_gaussian_30_dncnn-3-small.png"
         assert explorer.stage.busy
         found = await explorer.rest()
         assert found.method == "dncnn-b" and found.setting == quick.setting
@@ -392,6 +434,16 @@ def test_what_fails_later_is_said(monkeypatch):
             await explorer._rest
 
     asyncio.run(use())
+
+
+def test_what_fails_at_once_is_said(explorer, monkeypatch):
+    def fail(*args, **options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(view, "explore", fail)
+    with pytest.raises(MemoryError):
+        explorer.level.value = 30
+    assert explorer.stage.message == "MemoryError: no room" and not explorer.stage.busy
 
 
 def test_unknown_names_are_refused():

@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from .. import _check, zoo
+from ..images import decode_picture
 from ..widgets import NOISE_KINDS, correlation_svg, histogram_svg, side_by_side
 from . import view
 from .pace import BUDGET, Pace, Stale, Stoppable
@@ -65,7 +66,7 @@ class Explorer:
         pictures = view.sample_names()
         self.picture = menu(options=pictures, value=picture, description="picture", **form)
         self.noise = menu(options=list(NOISE_KINDS), description="noise", **form)
-        self.level = ipywidgets.IntSlider(**form)
+        self.level = ipywidgets.IntSlider(tooltip="", **form)  # None is shown, as "null"
         self.again = ipywidgets.Button(description="new noise", icon="refresh")
         methods = view.method_names()
         self.method = menu(options=methods, value=method, description="method", **form)
@@ -75,7 +76,9 @@ class Explorer:
         zooms = [(f"{zoom}×", zoom) for zoom in ZOOMS]
         self.zoom = menu(options=zooms, value=2, description="zoom", **form)
         self.save = ipywidgets.Button(description="save picture", icon="download")
-        self.show_code = ipywidgets.ToggleButton(description="show the code", icon="code")
+        self.show_code = ipywidgets.ToggleButton(
+            description="show the code", icon="code", tooltip=""
+        )
         self.stage = Stage(layout={"max_width": "100%", "min_width": "0"})
         self.summary, self.figures = ipywidgets.HTML(), ipywidgets.HTML()
         self.code = ipywidgets.HTML(layout={"display": "none"})
@@ -93,6 +96,8 @@ class Explorer:
         ]
         rows = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start"}
         self.widget = ipywidgets.VBox([ipywidgets.Box(parts, layout=rows), self.code])
+        self.widget.add_class("dncnn-explorer")  # by it the stage finds the slider
+        self.figures.add_class("dncnn-figures")  # pale while they are of what was shown before
 
     def _wire(self) -> None:
         self.picture.observe(self._choose_picture, "value")
@@ -134,6 +139,7 @@ class Explorer:
     def _choose_picture(self, _change: object = None) -> None:
         name = self.picture.value
         self._clean = self._upload if name == MINE else view.sample(name)
+        self.stage.message = ""  # it was about another picture
         self.stage.unobserve_all("centre")
         self.stage.show_overview(self._clean)
         self.stage.centre = [side / 2 for side in self._clean.shape[:2]]
@@ -147,17 +153,19 @@ class Explorer:
     def _open(self, data: bytes, name: str) -> None:
         """An upload."""
         try:
-            self._upload = view.uploaded(data, name)
+            whole = decode_picture(data, name).pixels
+            self._upload = view.reduced(whole)
         except (ValueError, MemoryError) as error:
             self.stage.message = str(error) or f"{name} is too large for this machine's memory"
             return
-        height, width = self._upload.shape[:2]
-        self.stage.message = f"{name}: {width}×{height} pixels"
         if self.picture.value == MINE:
             self._choose_picture()
         else:
             self.picture.options = [*view.sample_names(), MINE]
             self.picture.value = MINE
+        height, width = self._upload.shape[:2]
+        reduced = "" if whole is self._upload else f"{whole.shape[1]}×{whole.shape[0]}, reduced to "
+        self.stage.message = f"{name}: {reduced}{width}×{height} pixels"
 
     # ------------------------------------------------------------------------------------- answers
 
@@ -171,7 +179,11 @@ class Explorer:
         if not self.pace.affords(method, self._work(setting)) and SMALL in zoo.model_names():
             method = SMALL
         self.stage.busy = True
-        self.shown = self._explore(self._clean, setting, method)
+        try:
+            self.shown = self._explore(self._clean, setting, method)
+        except Exception as error:
+            self._say(error)
+            raise
         self._draw()
         work = (self._newest, self._clean, self.shown)
         try:
@@ -197,11 +209,15 @@ class Explorer:
             done = await asyncio.to_thread(self._complete, number, clean, shown)
         except Stale:
             return
-        except Exception as error:  # nobody waits for this: what is not said here is lost
-            self.stage.message, self.stage.busy = f"{type(error).__name__}: {error}", False
+        except Exception as error:
+            self._say(error)
             raise
         if number == self._newest:
             self._finish(*done)
+
+    def _say(self, error: Exception) -> None:
+        """On the page: nobody there sees what is raised."""
+        self.stage.message, self.stage.busy = f"{type(error).__name__}: {error}", False
 
     def _complete(
         self, number: int, clean: np.ndarray, shown: Exploration
@@ -249,8 +265,8 @@ class Explorer:
         self.summary.value = (
             f'<div role="status" style="line-height:1.4">{html.escape(words)}{quick}</div>'
         )
-        about = html.escape(view.about(asked.method))
-        self.about.value = f'<div style="line-height:1.3;font-size:11px">{about}</div>'
+        about = html.escape(view.about(asked.method) + _taken(self._clean, asked.method))
+        self.about.value = f'<div style="line-height:1.3;font-size:12px">{about}</div>'
         self._write_code()
 
     def _write_code(self, _change: object = None) -> None:
@@ -258,7 +274,10 @@ class Explorer:
         if self.show_code.value:
             picture = None if self.picture.value == MINE else self.picture.value
             code = html.escape(view.code_for(self.shown.setting, picture))
-            self.code.value = f'<pre tabindex="0" aria-label="code for what is shown">{code}</pre>'
+            self.code.value = (  # the font is named because Voila has another for all text
+                '<pre tabindex="0" aria-label="code for what is shown" '
+                f'style="font-family:monospace;line-height:1.4">{code}</pre>'
+            )
 
     def png(self) -> bytes:
         """The two pictures shown, side by side, pixel for pixel."""
@@ -269,7 +288,7 @@ class Explorer:
     def file_name(self) -> str:
         """Of the saved picture: what it shows, in letters that every system takes."""
         asked = self.shown.setting
-        words = f"{self.picture.value} {asked.noise} {asked.level} {asked.method}"
+        words = f"{self.picture.value} {asked.noise} {asked.level} {self.shown.method}"
         return re.sub(r"[^a-z0-9-]+", "_", words.lower()).strip("_") + ".png"
 
 
@@ -277,13 +296,31 @@ def _decibels(value: float) -> str:
     return f"{value:.1f} dB" if math.isfinite(value) else "exact"
 
 
+def _similarity(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"  # bfloat16 moves the third digit
+
+
+def _taken(picture: np.ndarray, method: str) -> str:
+    """What becomes of the picture where it and the method are not both grey or both of colour."""
+    if view.in_colour(method) == (picture.ndim == 3):
+        return ""
+    if picture.ndim == 3:
+        return ". It gets the picture in grey."
+    return (
+        ". The grey picture gets a noise of its own in each of red, green and blue, so the numbers "
+        "do not compare with those of a grey method."
+    )
+
+
 def numbers_html(shown: Exploration, numbers: Numbers) -> str:
     """The numbers as a table, and what was taken away as histogram and correlation."""
     removed = view.one_channel(shown.removed)
+    channel = "" if shown.removed.ndim == 2 else " from red"
     histogram = histogram_svg(removed, width=330, sigma=numbers.noise_std / 255)
     return (
-        f'<div style="line-height:1.4">{_table(numbers)}<p><b>What was taken away</b> (bars) '
-        f"against N(0, σ²) with σ = {numbers.noise_std:.1f}, the noise's (dashes):</p>{histogram}"
+        f'<div style="line-height:1.4">{_table(numbers)}<p><b>What was taken away</b>{channel} '
+        f"(bars) against N(0, σ²) with σ = {numbers.noise_std:.1f}, the noise's (dashes):</p>"
+        f"{histogram}"
         "<p><b>Its correlation</b> with itself, by the distance of pixels in a row. White noise "
         "stays between the dashes; structure is image that was eaten, or noise that had some.</p>"
         f"{correlation_svg(numbers.correlation, removed.size, width=330)}</div>"
@@ -293,7 +330,7 @@ def numbers_html(shown: Exploration, numbers: Numbers) -> str:
 def _table(numbers: Numbers) -> str:
     rows = [
         ("PSNR", _decibels(numbers.noisy_psnr), _decibels(numbers.restored_psnr)),
-        ("SSIM", f"{numbers.noisy_ssim:.3f}", f"{numbers.restored_ssim:.3f}"),
+        ("SSIM", _similarity(numbers.noisy_ssim), _similarity(numbers.restored_ssim)),
     ]
     body = "".join(
         f'<tr><th scope="row">{name}</th><td>{noisy}</td><td>{restored}</td></tr>'

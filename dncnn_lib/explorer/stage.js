@@ -78,8 +78,18 @@ function render({ model, el }) {
     pictures = ["left", "right"].map((side) => canvasOf(frame[side], frame.height, frame.width, frame.channels));
     names.forEach((name, i) => (name.textContent = frame.names[i]));
     canvas.setAttribute("aria-label", frame.alt);
+    nameSlider();
     draw();
     drawMap();
+  }
+
+  // The slider of ipywidgets has a handle, and a number to write in, that it gives no names.
+  function nameSlider() {
+    for (const slider of el.closest(".dncnn-explorer")?.querySelectorAll(".widget-slider") ?? []) {
+      const name = slider.querySelector(".widget-label")?.textContent ?? "";
+      for (const part of slider.querySelectorAll("[role=slider], .widget-readout")) part.setAttribute("aria-label", name);
+      slider.querySelector(".widget-readout")?.setAttribute("role", "textbox");
+    }
   }
 
   let thumbnail = null;
@@ -88,6 +98,8 @@ function render({ model, el }) {
     if (!overview.pixels) return;
     thumbnail = canvasOf(overview.pixels, overview.height, overview.width, overview.channels);
     [map.height, map.width] = [overview.height, overview.width];
+    const longest = Math.max(map.height, map.width);
+    for (const side of ["height", "width"]) map.style[side] = `${Math.max((96 * map[side]) / longest, 4)}px`;
     drawMap();
   }
 
@@ -153,6 +165,7 @@ function render({ model, el }) {
 
   let drag = null;
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return; // of another button's menu no end would be heard
     const box = canvas.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width;
     const near = Math.abs(x - model.get("swipe")) * box.width < 14;
@@ -221,8 +234,9 @@ function render({ model, el }) {
   // A kernel that was restarted knows nothing of this page, and nobody else would say so.
   const watch = setInterval(() => {
     if (document.hidden || !el.isConnected) return;
-    if (!answered) gone = "No answer from Python. If it is busy, wait; if it was restarted, run the cell again.";
+    if (!answered) gone = "No answer from Python. If it is busy, wait; if it was restarted, run the cell again or reload the page.";
     receiveMessage();
+    nameSlider(); // which came later than the first picture
     answered = false;
     try {
       model.send({ type: "ping" });

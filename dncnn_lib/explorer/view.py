@@ -155,14 +155,17 @@ def sample_names() -> tuple[str, ...]:
 
 
 def uploaded(data: bytes, name: str = "the file") -> np.ndarray:
-    """The picture in an image file, (H, W) or (H, W, 3) in [0, 1], of at most ``LONGEST_SIDE``.
+    """The picture in an image file, (H, W) or (H, W, 3) in [0, 1], as ``reduced`` makes it.
 
-    Larger ones are reduced by averaging. Raises ``ValueError``, in words for people, for what is
-    not an image.
+    Raises ``ValueError``, in words for people, for what is not an image.
     """
+    return reduced(decode_picture(data, name).pixels)
+
+
+def reduced(picture: np.ndarray) -> np.ndarray:
+    """A picture of sides of at most ``LONGEST_SIDE``: larger ones are reduced by averaging."""
     from PIL import Image
 
-    picture = decode_picture(data, name).pixels
     height, width = picture.shape[:2]
     scale = LONGEST_SIDE / max(height, width)
     if scale >= 1:
@@ -283,7 +286,7 @@ def explore(
     outer = region.grown(found.margin if found else net.receptive_field // 2, clean.shape)
     given = outer.of(noisy)
     if found:
-        sigma = float((given - outer.of(clean)).std())
+        sigma = float((noisy - clean).std())  # of the whole: what is seen must not change it
         restored = found.apply(given, sigma)
     else:
         restored = denoise(given, net, precision="auto")
@@ -296,12 +299,13 @@ def code_for(setting: Setting, picture: str | None) -> str:
     """Python that makes what is seen, from the library's public functions.
 
     picture: the name of a sample picture, or None for an upload, which the code reads from
-    ``your-picture.png``, without reducing it.
+    ``your-picture.png``.
     """
     kind, seen = NOISE_KINDS[setting.noise], setting.region
     read = f'dn.sample_image("{picture}", grey={not in_colour(setting.method)})'
     if picture is None:
-        read = f'view.for_method(dn.read_image("your-picture.png"), "{setting.method}")'
+        read = 'view.reduced(dn.read_image("your-picture.png"))'
+        read = f'view.for_method({read}, "{setting.method}")'
     if setting.noise == "Gaussian":
         noise = [f"noisy = dn.add_gaussian_noise(clean, {setting.level}, seed={setting.seed})"]
     else:
