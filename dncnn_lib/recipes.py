@@ -156,6 +156,11 @@ _COLOUR: dict[str, Any] = {
     "colour": True,
     "validation": ("McMaster", 25.0),
 }
+_COLOUR_SMALL: dict[str, Any] = _COLOUR | {
+    "name": "cdncnn-b-small",
+    "about": "cdncnn-b in 8 layers of 32, for quick looks",
+    "network": {"depth": 8, "width": 32, "channels": 3},
+}
 # Lesson 04's: what a student trains from scratch in some five minutes of two cores.
 _STUDENT = Recipe(
     name="student",
@@ -186,6 +191,7 @@ _RECIPES = (
     ),
     Recipe(effort="cpu", stages=(_FULL,), **_SMALL),
     Recipe(effort="cpu", stages=(_FULL,), **_COLOUR),
+    Recipe(effort="cpu", stages=(_FULL,), **_COLOUR_SMALL),
     Recipe(
         effort="paper",
         stages=(TrainConfig(steps=150_000, patch_size=50, **_PAPER),),

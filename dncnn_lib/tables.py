@@ -62,6 +62,7 @@ _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "dncnn-3": ("DnCNN-3", _LEVELS),
     "dncnn-3-small": ("DnCNN-3", _LEVELS),
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
 }
 
 
