@@ -94,6 +94,7 @@ _ONE = TrainConfig(steps=5000, **_CPU)
 # For a network that begins from the weights of a related one, or from its own.
 _WARM = TrainConfig(**_CPU | {"steps": 9000, "lr": 5e-3})
 _ONE_WARM = replace(_WARM, steps=2000, validate_every=500)
+_ONE_MORE = replace(_WARM, steps=4000)
 
 
 def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
@@ -106,7 +107,9 @@ def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
         "validation": ("Set12", float(sigma)),
     }
     return (
-        Recipe(effort="cpu", stages=(_ONE_WARM if start else _ONE,), start=start, **common),
+        Recipe(
+            effort="cpu", stages=(_ONE_WARM if start else _ONE, _ONE_MORE), start=start, **common
+        ),
         Recipe(
             effort="paper",
             stages=(TrainConfig(steps=80_000, patch_size=40, **_PAPER),),
