@@ -95,6 +95,7 @@ _ONE = TrainConfig(steps=5000, **_CPU)
 _WARM = TrainConfig(**_CPU | {"steps": 9000, "lr": 5e-3})
 _ONE_WARM = replace(_WARM, steps=2000, validate_every=500)
 _ONE_MORE = replace(_WARM, steps=4000)
+_ONE_WARM_MORE = replace(_ONE_WARM, steps=2500, seed=1)  # on patches that are new
 
 
 def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
@@ -108,7 +109,10 @@ def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
     }
     return (
         Recipe(
-            effort="cpu", stages=(_ONE_WARM if start else _ONE, _ONE_MORE), start=start, **common
+            effort="cpu",
+            stages=(_ONE_WARM, _ONE_WARM_MORE) if start else (_ONE, _ONE_MORE),
+            start=start,
+            **common,
         ),
         Recipe(
             effort="paper",
