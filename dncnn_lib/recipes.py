@@ -91,9 +91,11 @@ _PAPER: dict[str, Any] = {
 _FULL = TrainConfig(steps=7000, **_CPU)
 # One noise level is learned sooner than a range of them.
 _ONE = TrainConfig(steps=5000, **_CPU)
-# For a network that begins from the weights of a related one.
+# For a network that begins from the weights of a related one, or from its own.
 _WARM = TrainConfig(**_CPU | {"steps": 9000, "lr": 5e-3})
 _ONE_WARM = replace(_WARM, steps=2000, validate_every=500)
+_ONE_MORE = replace(_WARM, steps=4000)
+_ONE_WARM_MORE = replace(_ONE_WARM, steps=2500, seed=1)  # on patches that are new
 
 
 def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
@@ -106,7 +108,12 @@ def _specific(sigma: int, start: str | None = None) -> tuple[Recipe, ...]:
         "validation": ("Set12", float(sigma)),
     }
     return (
-        Recipe(effort="cpu", stages=(_ONE_WARM if start else _ONE,), start=start, **common),
+        Recipe(
+            effort="cpu",
+            stages=(_ONE_WARM, _ONE_WARM_MORE) if start else (_ONE, _ONE_MORE),
+            start=start,
+            **common,
+        ),
         Recipe(
             effort="paper",
             stages=(TrainConfig(steps=80_000, patch_size=40, **_PAPER),),
@@ -177,7 +184,7 @@ _RECIPES = (
     *_specific(25),
     *_specific(15, start="dncnn-s-25"),
     *_specific(50, start="dncnn-s-25"),
-    Recipe(effort="cpu", stages=(_FULL,), **_BLIND),
+    Recipe(effort="cpu", stages=(_FULL, replace(_WARM, steps=12_000)), **_BLIND),
     Recipe(
         effort="paper",
         stages=(TrainConfig(steps=150_000, patch_size=50, **_PAPER),),
