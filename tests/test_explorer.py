@@ -352,18 +352,21 @@ def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
     assert "each of red, green and blue" in explorer.about.value
 
 
-def test_a_slow_machine_gets_a_quick_look_and_then_the_network():
+@pytest.mark.parametrize(
+    ("method", "small"), [("dncnn-b", "dncnn-3-small"), ("cdncnn-b", "cdncnn-b-small")]
+)
+def test_a_slow_machine_gets_a_quick_look_and_then_the_network(method, small):
     async def use():
-        explorer = Explorer(picture="pagoda", method="dncnn-b", budget=0)
+        explorer = Explorer(picture="pagoda", method=method, budget=0)
         await explorer.rest()
-        assert explorer.shown.method == "dncnn-b"
+        assert explorer.shown.method == method
         explorer.level.value = 30
         quick = explorer.shown
-        assert quick.method == page.SMALL and "quick look" in explorer.summary.value
-        assert explorer.file_name == "pagoda_gaussian_30_dncnn-3-small.png"
+        assert quick.method == small and "quick look" in explorer.summary.value
+        assert explorer.file_name == f"pagoda_gaussian_30_{small}.png"
         assert explorer.stage.busy
         found = await explorer.rest()
-        assert found.method == "dncnn-b" and found.setting == quick.setting
+        assert found.method == method and found.setting == quick.setting
         assert "quick look" not in explorer.summary.value and not explorer.stage.busy
 
     asyncio.run(use())

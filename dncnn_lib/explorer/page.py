@@ -19,8 +19,8 @@ from .pace import BUDGET, Pace, Stale, Stoppable
 from .stage import ZOOMS, Stage
 from .view import FILTERS, VIEWS, Exploration, Numbers, Region, Setting
 
-SMALL = "dncnn-3-small"
-"""The network for a quick look, where the one that was chosen is too slow to follow the hand."""
+SMALL, SMALL_COLOUR = "dncnn-3-small", "cdncnn-b-small"
+"""The networks for a quick look, where the one that was chosen is too slow to follow the hand."""
 
 REST = 0.15
 """Seconds without a change after which the hand is taken to rest."""
@@ -176,8 +176,9 @@ class Explorer:
             self._rest.cancel()
         setting = self.setting
         method = setting.method
-        if not self.pace.affords(method, self._work(setting)) and SMALL in zoo.model_names():
-            method = SMALL
+        small = SMALL_COLOUR if view.in_colour(method) else SMALL
+        if not self.pace.affords(method, self._work(setting)) and small in zoo.model_names():
+            method = small
         self.stage.busy = True
         try:
             self.shown = self._explore(self._clean, setting, method)
