@@ -162,7 +162,7 @@ def _time(running) -> None:
         with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
             page = running.new_page(viewport={"width": 1280, "height": 900})
             open_explorer(kind, address, page)
-            for method in ("dncnn-b", "dncnn-3-small"):
+            for method in ("dncnn-b", "cdncnn-b", "dncnn-3-small"):
                 page.get_by_label("method").select_option(method)
                 for zoom, side in (("2", 256), ("3", 170)):
                     page.get_by_label("zoom").select_option(label=f"{zoom}×")
