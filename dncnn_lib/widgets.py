@@ -111,6 +111,11 @@ def _wide(image: np.ndarray, zoom: int, count: int = 2) -> int:
     return zoom * (count * image.shape[1] + (count - 1) * 8)
 
 
+def _before_and_after(before: float, after: float) -> str:
+    """Two PSNRs in dB and the gain, in words."""
+    return f"{before:.1f} dB, restored {after:.1f} dB ({after - before:+.1f} dB)"
+
+
 @dataclass(frozen=True)
 class Restoration:
     """One noisy picture and what the model makes of it: arrays (H, W[, 3]), PSNRs in dB."""
@@ -124,11 +129,7 @@ class Restoration:
     @property
     def summary(self) -> str:
         """One sentence with the numbers."""
-        return (
-            f"σ = {self.sigma:g}: noisy {self.noisy_psnr:.1f} dB, "
-            f"restored {self.restored_psnr:.1f} dB "
-            f"({self.restored_psnr - self.noisy_psnr:+.1f} dB)"
-        )
+        return f"σ = {self.sigma:g}: noisy {_before_and_after(self.noisy_psnr, self.restored_psnr)}"
 
 
 def restore_at(clean: np.ndarray, sigma: float, model: nn.Module, *, seed: int = 0) -> Restoration:
@@ -945,8 +946,7 @@ class TaskView:
         """One sentence with the numbers."""
         return (
             f"{self.kind}, {NOISE_KINDS[self.kind].level} {self.level}: "
-            f"{self.degraded_psnr:.1f} dB, restored {self.restored_psnr:.1f} dB "
-            f"({self.restored_psnr - self.degraded_psnr:+.1f} dB)"
+            f"{_before_and_after(self.degraded_psnr, self.restored_psnr)}"
         )
 
 
