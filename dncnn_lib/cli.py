@@ -115,7 +115,11 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("train", _train, "train a network by its recipe, or go on with it", _TRAIN)
     add("recipe", metavar="RECIPE", help="a name that info lists, such as dncnn-b")
-    add("--effort", default="cpu", help="cpu: some hours of two cores; paper: for a GPU")
+    add(
+        "--effort",
+        default="cpu",
+        help="cpu (hours of two cores), gpu (minutes), paper (hours of a GPU)",
+    )
     add("--steps", type=int, metavar="N", help="one stage of so many steps, not the recipe's")
     add("--out", metavar="FILE", help="the weights (default: runs/RECIPE.safetensors)")
     add("--data", metavar="SET", help="a set or a folder of images, in place of the recipe's")

@@ -87,19 +87,21 @@ PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
 
 
 @pytest.mark.parametrize("name", PAPER_STEPS)
-def test_every_recipe_exists_in_two_sizes(name):
+def test_every_recipe_exists_in_three_sizes(name):
     only_small = {"student", "dncnn-3-small", "cdncnn-b-small"}  # not the paper's networks
     assert set(recipes.recipe_names()) == only_small | set(PAPER_STEPS)
-    cpu, paper = (recipes.recipe(name, effort) for effort in recipes.EFFORTS)
-    assert (cpu.effort, paper.effort) == ("cpu", "paper")
+    sizes = [recipes.recipe(name, effort) for effort in recipes.EFFORTS]
+    assert [size.effort for size in sizes] == ["cpu", "gpu", "paper"]
+    cpu, _, paper = sizes
     (stage,) = paper.stages
     assert (stage.steps, stage.batch_size) == (PAPER_STEPS[name], 128)
-    kinds = [set(getattr(r.degradation, "degradations", [r.degradation])) for r in (cpu, paper)]
-    assert kinds[0] == kinds[1]  # though not always in the same shares
-    same = {"effort": "cpu", "stages": cpu.stages, "start": cpu.start}
-    assert replace(paper, degradation=cpu.degradation, **same) == cpu
+    for size in sizes:
+        kinds = getattr(size.degradation, "degradations", [size.degradation])
+        assert set(kinds) == set(getattr(cpu.degradation, "degradations", [cpu.degradation]))
+        same = {"effort": size.effort, "stages": size.stages, "start": size.start}
+        assert replace(cpu, degradation=size.degradation, **same) == size
+        assert all(stage.final_lr == 0 for stage in size.stages)
     assert cpu.network["depth"] == (17 if "-s-" in name else 20)
-    assert all(stage.final_lr == 0 for stage in (*cpu.stages, *paper.stages))
 
 
 @pytest.mark.parametrize("name", recipes.recipe_names())
@@ -128,8 +130,8 @@ def test_every_recipe_runs(name, folder, tmp_path, monkeypatch):
 
 
 def test_an_unknown_effort_lists_the_known_ones():
-    with raises(ValueError, "effort is 'gpu', but must be one of 'cpu', 'paper'"):
-        recipes.recipe("dncnn-b", "gpu")
+    with raises(ValueError, "effort is 'tpu', but must be one of 'cpu', 'gpu', 'paper'"):
+        recipes.recipe("dncnn-b", "tpu")
 
 
 def test_the_seed_decides_the_initial_weights(tiny):
