@@ -112,6 +112,7 @@ _ONE = TrainConfig(steps=5000, **_CPU)
 _WARM = TrainConfig(**_CPU | {"steps": 9000, "lr": 5e-3})
 _ONE_WARM = replace(_WARM, steps=2000, validate_every=500)
 _ONE_MORE = replace(_WARM, steps=4000)
+_SMALL_MORE = replace(_WARM, steps=10_000, seed=1)
 _ONE_WARM_MORE = replace(_ONE_WARM, steps=2500, seed=1)  # on patches that are new
 
 # On a GPU.
@@ -225,12 +226,10 @@ _RECIPES = (
         stages=(TrainConfig(steps=400_000, patch_size=50, **_PAPER),),
         **_THREE,
     ),
-    Recipe(effort="cpu", stages=(_FULL,), **_SMALL),
-    Recipe(effort="gpu", stages=(TrainConfig(steps=6000, **_GPU),), **_SMALL),
+    Recipe(effort="cpu", stages=(_FULL, _SMALL_MORE), **_SMALL),
     Recipe(effort="cpu", stages=(_FULL,), **_COLOUR),
     Recipe(effort="gpu", stages=(TrainConfig(steps=12_500, **_GPU),), **_COLOUR),
-    Recipe(effort="cpu", stages=(_FULL,), **_COLOUR_SMALL),
-    Recipe(effort="gpu", stages=(TrainConfig(steps=6000, **_GPU),), **_COLOUR_SMALL),
+    Recipe(effort="cpu", stages=(_FULL, _SMALL_MORE), **_COLOUR_SMALL),
     Recipe(
         effort="paper",
         stages=(TrainConfig(steps=150_000, patch_size=50, **_PAPER),),
