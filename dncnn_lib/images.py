@@ -298,9 +298,14 @@ def _tiff_of_16_bits(data: bytes) -> tuple[np.ndarray, bytes | None] | None:
                 f"has {kind} values of {page.bitspersample} bits, but must have unsigned ones of "
                 "8 or 16 bits"
             )
+        grey, inverted = page.photometric in (0, 1), page.photometric == 0
+        if page.samplesperpixel > (2 if grey else 4):
+            raise _Unsupported(
+                f"has {page.samplesperpixel} values a pixel, but must be grey or RGB, with alpha "
+                "or none"
+            )
         if page.bitspersample < 16:
             return None
-        grey, inverted = page.photometric in (0, 1), page.photometric == 0
         if not (grey or page.photometric == 2) or page.extrasamples not in ((), (0,), (2,)):
             raise _Unsupported(
                 f"has 16-bit values of the kind {page.photometric.name}, {page.samplesperpixel} a "

@@ -605,6 +605,15 @@ def test_a_tiff_of_other_colours_is_refused(tmp_path):
     refuse(tmp_path, file.getvalue(), "has values of the kind LAB, but must be grey or RGB")
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("channels", "photometric"), [(5, "rgb"), (6, "rgb"), (4, "minisblack")])
+def test_a_tiff_of_more_channels_is_refused(tmp_path, dtype, channels, photometric):
+    array = np.zeros((6, 7, channels), dtype)
+    data = tiff(array, photometric=photometric, planarconfig="contig")
+    rest = "values a pixel, but must be grey or RGB, with alpha or none"
+    refuse(tmp_path, data, f"has {channels} {rest}")
+
+
 # --------------------------------------------------------------------------------------- writing
 
 
