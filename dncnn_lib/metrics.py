@@ -17,13 +17,17 @@ def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray,
     arrays = []
     for name, image in (("restored", restored), ("clean", clean)):
         if isinstance(image, Tensor):
-            image = image.detach().cpu().double().numpy()
+            image = image.detach().cpu()
+            image = (image.double() if image.is_floating_point() else image).numpy()
         if not isinstance(image, np.ndarray):
             raise TypeError(f"{name} is a {type(image).__name__}, but must be an array or a tensor")
         if image.ndim not in (2, 3, 4) or image.size == 0:
             _check.fail(f"{name}'s shape", image.shape, "(H, W), (H, W, 3) or (B, C, H, W)")
         if image.dtype.kind not in "fuib":
             _check.fail(f"{name}'s dtype", str(image.dtype), "real numbers")
+        if image.dtype.kind in "ui" and image.max() > data_range:
+            rule = f"at least {image.max()}, the largest value of {name}, which is {image.dtype}"
+            _check.fail("data_range", data_range, rule)
         arrays.append(image.astype(np.float64))
     if arrays[0].shape != arrays[1].shape:
         _check.fail("restored's shape", arrays[0].shape, f"that of clean, {arrays[1].shape}")
@@ -39,7 +43,8 @@ def psnr(restored: Image, clean: Image, *, data_range: float) -> float | Tensor:
     restored, clean: arrays (H, W) or (H, W, 3), which give a ``float``; or tensors (B, C, H, W),
     which give a float64 tensor (B,), one value for each image. data_range: the width of the range
     of possible values, 1.0 for images in [0, 1] and 255 for 8-bit images. There is no default,
-    because a wrong one shifts the result by 48 dB. Equal images give infinity.
+    because a wrong one shifts the result by 48 dB; integers above it raise ``ValueError``. Equal
+    images give infinity.
     """
     a, b = _pair(restored, clean, data_range)
     axes = (1, 2, 3) if a.ndim == 4 else None

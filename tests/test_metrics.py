@@ -55,6 +55,20 @@ def test_psnr_of_8_bit_images_does_not_wrap_around():
     assert psnr(bright, dark, data_range=255) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_integers_above_the_range_are_refused(metric):
+    """8-bit images beside a range of 1: the number would be off by 48 dB."""
+    floats, bytes_ = np.full((12, 12), 0.5), np.full((12, 12), 128, np.uint8)
+    rule = "data_range is 1.0, but must be at least 128, the largest value of"
+    with pytest.raises(ValueError, match=f"{rule} restored, which is uint8"):
+        metric(bytes_, floats, data_range=1.0)
+    with pytest.raises(ValueError, match=f"{rule} clean, which is uint8"):
+        metric(floats, bytes_, data_range=1.0)
+    batch = torch.from_numpy(bytes_)[None, None]
+    with pytest.raises(ValueError, match=f"{rule} restored, which is uint8"):
+        metric(batch, batch, data_range=1.0)
+
+
 def test_psnr_of_a_batch_is_one_value_an_image():
     restored, clean = pair(3, 2, 8, 9)
     values = psnr(torch.from_numpy(restored), torch.from_numpy(clean), data_range=1.0)
