@@ -90,8 +90,8 @@ _PAPER: dict[str, Any] = {
 # A GPU sees many patches in little time: batches of many, and large ones, in which few pixels are
 # near a border, as in a whole image. The average over a thousand steps is of use at the end; on the
 # way, while the rate is high, it stays far behind, and so does the PSNR that is reported. One H200
-# trained the six networks of the paper side by side in eleven minutes: an eighth of its pixels for
-# dncnn-b, a twentieth for dncnn-3.
+# trained the six networks of the paper in eleven minutes, four at a time: an eighth of its pixels
+# for dncnn-b, a twentieth for dncnn-3.
 _GPU: dict[str, Any] = {
     "batch_size": 64,
     "patch_size": 64,
