@@ -14,7 +14,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -55,6 +55,9 @@ class TrainConfig:
     loss: "mean", the mean squared error over pixels; or "paper", 1/(2N)·Σ‖x̂ − x‖², N patches.
     clip_norm: the largest norm of the gradient; None leaves it as it is.
     ema: decay of an exponential moving average of weights, which is then the result; None for none.
+    recalibrate: further batches over which batch norm's statistics are measured at the end, for the
+        final weights; without, they are an average over the last steps, while weights moved. (Wu,
+        Johnson, "Rethinking 'Batch' in BatchNorm", 2021, arXiv:2105.07576: precise BN.)
     frozen_batch_norm: batch norm uses its running statistics, and keeps them, as in eval mode; its
         γ and β still learn. For a network that is trained already.
     precision: "fp32", "bf16" (mixed), or "auto": bf16 where it is faster.
@@ -79,6 +82,7 @@ class TrainConfig:
     loss: str = "mean"
     clip_norm: float | None = 1.0
     ema: float | None = None
+    recalibrate: int = 0
     frozen_batch_norm: bool = False
     precision: str = "fp32"
     seed: int = 0
@@ -90,6 +94,7 @@ class TrainConfig:
         for name in ("steps", "batch_size", "patch_size", "log_every", "checkpoint_every"):
             _check.integer(name, getattr(self, name), at_least=1)
         _check.integer("validate_every", self.validate_every, at_least=0)
+        _check.integer("recalibrate", self.recalibrate, at_least=0)
         _check.seed("seed", self.seed)
         _check.one_of("optimizer", self.optimizer, ("adam", "adamw", "sgd", "muon"))
         _check.one_of("schedule", self.schedule, ("cosine", "exponential", "step", "constant"))
@@ -244,6 +249,15 @@ def train(
         state.load(checkpoint)
     forward = nn.parallel.DistributedDataParallel(net) if world > 1 else net
 
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        """The clean patches of an update, and what the degradation makes of them."""
+        generator.manual_seed(_seed_of(config.seed, step, rank))
+        clean = patches.sample(config.batch_size // world, generator)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        noisy = degradation(clean, generator)
+        _check_output("the degradation", noisy, clean)
+        return clean, noisy
+
     with _memory.reused():
         total, since, clock = torch.zeros((), device=device), 0, time.perf_counter()
         while state.step < config.steps:
@@ -251,11 +265,7 @@ def train(
             lr = config.learning_rate(state.step)
             for group in state.optimizer.param_groups:
                 group["lr"] = lr
-            generator.manual_seed(_seed_of(config.seed, state.step, rank))
-            clean = patches.sample(config.batch_size // world, generator)
-            clean = clean.contiguous(memory_format=torch.channels_last)
-            noisy = degradation(clean, generator)
-            _check_output("the degradation", noisy, clean)
+            clean, noisy = batch(state.step)
             with _autocast(device, state.bf16):
                 restored = forward(noisy)
             _check_output("the network", restored, clean)
@@ -279,7 +289,8 @@ def train(
             mean_loss = float(total) / since
             state.seconds += time.perf_counter() - clock
             if last:
-                state.finish()
+                after = range(config.steps, config.steps + config.recalibrate)
+                state.finish(batch(step)[1] for step in after)
             if save and checkpoint is not None and rank == 0 and math.isfinite(mean_loss):
                 state.save(checkpoint)
             if record:
@@ -290,6 +301,25 @@ def train(
                 yield Step(state.step, config.steps, mean_loss, lr, state.seconds, seen, quality)
                 total, since = torch.zeros((), device=device), 0
             clock = time.perf_counter()
+
+
+def recalibrate(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give batch norm the statistics that ``batches``, (B, C, H, W) each, have with the weights as
+    they are now: precise BN, as in ``TrainConfig``. Without batches nothing changes."""
+    norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept = [(norm.momentum, norm.training) for norm in norms]
+    try:
+        for number, degraded in enumerate(batches):
+            for norm in norms if number == 0 else ():
+                norm.reset_running_stats()
+                norm.momentum = None  # the mean over all batches
+                norm.train()
+            with torch.no_grad():
+                net(degraded)
+    finally:
+        for norm, (momentum, training) in zip(norms, kept):
+            norm.momentum = momentum
+            norm.train(training)
 
 
 def _training_mode(net: nn.Module, frozen_batch_norm: bool) -> None:
@@ -358,13 +388,15 @@ class _State:
 
     @property
     def result(self) -> nn.Module:
-        """The network to validate: the averaged one, where there is an average."""
-        return self.net if self.ema is None else self.ema.module
+        """The network to validate: the averaged one on the way, where there is an average."""
+        finished = self.step == self.config.steps
+        return self.net if self.ema is None or finished else self.ema.module
 
-    def finish(self) -> None:
-        """Give ``net`` the averaged weights."""
+    def finish(self, batches: Iterable[Tensor]) -> None:
+        """Give ``net`` the averaged weights, and the statistics of the batches."""
         if self.ema is not None:
             self.net.load_state_dict(self.ema.module.state_dict())
+        recalibrate(self.net, batches)
         if _rank_and_world()[1] > 1:  # batch norm's statistics are each process's own
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, 0)

@@ -112,6 +112,7 @@ def assert_equal_states(a: nn.Module, b: nn.Module) -> None:
         ("weight_decay", -1, "weight_decay is -1.0, but must be at least 0"),
         ("clip_norm", 0, "clip_norm is 0.0, but must be greater than 0"),
         ("ema", 0, "ema is 0.0, but must be greater than 0"),
+        ("recalibrate", -1, "recalibrate is -1, but must be an integer of at least 0"),
     ],
 )
 def test_impossible_settings(name, value, message):
@@ -261,6 +262,36 @@ def test_the_moving_average_is_the_result():
     average = itertools.accumulate(expected, lambda mean, a: 0.7 * mean + 0.3 * a)
     assert averages == pytest.approx(list(average), abs=1e-6)
     assert net.gain.item() == averages[-1]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_norm_is_measured_anew_for_the_final_weights(frozen):
+    """Its statistics are the means over the last batches, which no update has seen."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Conv2d(3, 1, 1))
+    seen, noise = [], GaussianNoise(25)
+
+    def degradation(clean, generator):
+        seen.append(noise(clean, generator))
+        return seen[-1]
+
+    config = TrainConfig(**QUICK, ema=0.9, recalibrate=3, frozen_batch_norm=frozen)
+    validated = []
+
+    def validation(net):
+        validated.append(net[1].running_mean.clone())
+        return 0.0
+
+    list(train(net, IMAGES, degradation, config, validation=validation))
+    assert len(seen) == 12 + 3
+    with torch.no_grad():
+        maps = [net[0](noisy) for noisy in seen[-3:]]
+    mean = torch.stack([m.mean((0, 2, 3)) for m in maps]).mean(0)
+    variance = torch.stack([m.var((0, 2, 3)) for m in maps]).mean(0)
+    assert torch.allclose(net[1].running_mean, mean, atol=1e-6)
+    assert torch.allclose(net[1].running_var, variance, atol=1e-6)
+    assert torch.equal(validated[-1], net[1].running_mean)
+    assert net[1].momentum == 0.1
 
 
 def test_only_weights_of_layers_decay():
