@@ -109,6 +109,12 @@ class TrainConfig:
         _check.real("weight_decay", self.weight_decay, at_least=0.0)
         if self.clip_norm is not None:
             _check.real("clip_norm", self.clip_norm, above=0.0)
+        if self.frozen_batch_norm and self.recalibrate:
+            _check.fail(
+                "recalibrate",
+                self.recalibrate,
+                "0 with frozen_batch_norm, which keeps the statistics",
+            )
         if self.ema is not None:
             _check.real("ema", self.ema, above=0.0, below=1.0)
         if not isinstance(self.scales, (tuple, list)) or not self.scales:
@@ -303,23 +309,18 @@ def train(
             clock = time.perf_counter()
 
 
-def recalibrate(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give batch norm the statistics that ``batches``, (B, C, H, W) each, have with the weights as
-    they are now: precise BN, as in ``TrainConfig``. Without batches nothing changes."""
+def _recalibrate(net: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give batch norm, in train mode, the mean statistics of ``batches``, (B, C, H, W) each."""
     norms = [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept = [(norm.momentum, norm.training) for norm in norms]
-    try:
-        for number, degraded in enumerate(batches):
-            for norm in norms if number == 0 else ():
-                norm.reset_running_stats()
-                norm.momentum = None  # the mean over all batches
-                norm.train()
-            with torch.no_grad():
-                net(degraded)
-    finally:
-        for norm, (momentum, training) in zip(norms, kept):
-            norm.momentum = momentum
-            norm.train(training)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for the mean over all batches
+    with torch.no_grad():
+        for degraded in batches:
+            net(degraded)
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
 
 
 def _training_mode(net: nn.Module, frozen_batch_norm: bool) -> None:
@@ -396,7 +397,8 @@ class _State:
         """Give ``net`` the averaged weights, and the statistics of the batches."""
         if self.ema is not None:
             self.net.load_state_dict(self.ema.module.state_dict())
-        recalibrate(self.net, batches)
+        if self.config.recalibrate:
+            _recalibrate(self.net, batches)
         if _rank_and_world()[1] > 1:  # batch norm's statistics are each process's own
             for buffer in self.net.buffers():
                 torch.distributed.broadcast(buffer, 0)
