@@ -101,6 +101,7 @@ def test_every_recipe_exists_in_three_sizes(name):
         same = {"effort": size.effort, "stages": size.stages, "start": size.start}
         assert replace(cpu, degradation=size.degradation, **same) == size
         assert all(stage.final_lr == 0 for stage in size.stages)
+        assert size.stages[-1].recalibrate > 0
     assert cpu.network["depth"] == (17 if "-s-" in name else 20)
 
 
