@@ -183,7 +183,7 @@ once, 32 MB); a set that info lists; or a folder.
 
 examples:
   $ train dncnn-b
-  $ train dncnn-3 --effort paper
+  $ train dncnn-3 --effort gpu
   $ train dncnn-b --data small --steps 500 --out runs/mine.safetensors
   torchrun --nproc-per-node 2 -m dncnn_lib train dncnn-b"""
 
