@@ -19,8 +19,8 @@ from pathlib import Path
 
 import dncnn_lib as dn
 from dncnn_lib._files import write_together
-from dncnn_lib.environment import processor_name, usable_cores
-from dncnn_lib.experiments import Variant, compare, held_out_psnr
+from dncnn_lib.hardware import processor_name, usable_cores
+from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
 
 RUNS = Path(__file__).parent / "runs"
 SIGMA, STEPS = 25, 600
@@ -108,7 +108,7 @@ def main() -> None:
                     continue
                 found = []
                 variant = {name: Variant(network, config)}
-                for _, _, step in compare(
+                for _, _, step in train_variants(
                     variant, photographs, seeds=[seed], validation=validation
                 ):
                     values = {k: v for k, v in asdict(step).items() if k in COLUMNS}

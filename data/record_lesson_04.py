@@ -11,7 +11,7 @@ is why the project does not depend on it. A minute or two.
 training becomes ``data/runs/lesson-04.csv``; the card becomes ``data/runs/lesson-04.json``, with
 the PSNR on the standard sets that are on this machine and of each held-out picture.
 
-Both measure by ``dncnn_lib.protocols``: the same noise, of sigma = 25, for the same picture.
+Both measure by ``evaluation.PROTOCOLS``: the same noise, of sigma = 25, for the same picture.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import torch
 from torch import nn
 
 import dncnn_lib as dn
-from dncnn_lib.runs import measure, measured_sets
-from dncnn_lib.tables import MEAN, Entry, measure_set, write_table
+from dncnn_lib.making.card import measure
+from dncnn_lib.making.tables import MEAN, Entry, measure_set, measured_sets, write_table
 
 DATA = Path(__file__).parent
 SIGMA = 25

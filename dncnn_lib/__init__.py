@@ -1,23 +1,32 @@
 """Learn how deep networks remove noise from images: a small library around DnCNN.
 
-The parts, in the order in which they build on one another:
+The core, in the order in which its modules build on one another:
 
-- ``images``    files, arrays, tensors: in and out
-- ``degrade``   noise, JPEG and down-up sampling as callables ``(clean, generator) -> degraded``
-- ``model``     ``DnCNN``
-- ``metrics``   PSNR and SSIM
-- ``patches``   clean training patches
-- ``samples``   the pictures that ship with the project; ``datasets``: the standard sets
-- ``engine``    ``train``, ``denoise``, ``evaluate``
-- ``protocols`` how the papers measure: denoising, super-resolution, JPEG deblocking
-- ``zoo``       pretrained weights; ``recipes``: how they are trained; ``runs``: doing it
-- ``experiments`` the same training with one thing changed; ``tables``: quality beside the papers'
-- ``plots``, ``widgets``, ``exercises`` for the lessons, and ``explorer``, each imported on its own
-- ``environment`` and ``benchmark`` this machine; the command line is ``python -m dncnn_lib``
+- ``images``     files, arrays, tensors: in and out
+- ``degrade``    noise, JPEG and down-up sampling; ``apply`` degrades one image
+- ``model``      ``DnCNN``
+- ``metrics``    PSNR and SSIM
+- ``patches``    clean training patches; ``tasks``: what a network is given and should answer
+- ``training``   ``train``; ``optim``: its optimizers
+- ``restoring``  ``denoise``
+- ``evaluation`` ``Comparison``: degrade, restore, compare; the protocols of the papers
+- ``samples``    the pictures that ship with the project; ``datasets``: the standard sets
+- ``zoo``        pretrained weights
+- ``hardware``   this machine
+
+The wings, each imported on its own:
+
+- ``priors``     the systems before DnCNN
+- ``show``       pictures, plots and panels
+- ``lessons``    a module for each lesson: its widgets, its figures, the checks of its exercises
+- ``explorer``   the interactive page
+- ``making``     how the networks in ``data/`` are made and measured
+- ``cli``        the command line, ``python -m dncnn_lib``
 """
 
 from .datasets import dataset_names, load_dataset, training_images
 from .degrade import (
+    Degradation,
     DownUp,
     GaussianNoise,
     JPEGCompression,
@@ -26,19 +35,25 @@ from .degrade import (
     RandomChoice,
     SaltAndPepperNoise,
     add_gaussian_noise,
+    apply,
 )
-from .engine import Score, Step, TrainConfig, denoise, evaluate, train
+from .evaluation import Comparison, Score, compare, evaluate
 from .images import read_image, write_image
+from .making.recipes import recipe, recipe_names
 from .metrics import luma, psnr, shave, ssim
 from .model import DnCNN
 from .patches import PatchSampler
-from .recipes import recipe, recipe_names
+from .restoring import denoise
 from .samples import held_out_images, sample_image, sample_names, small_training_set
+from .tasks import noise2noise, with_noise_map
+from .training import Step, TrainConfig, train
 from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
+    "Degradation",
     "DnCNN",
     "DownUp",
     "GaussianNoise",
@@ -52,7 +67,9 @@ __all__ = [
     "Step",
     "TrainConfig",
     "add_gaussian_noise",
+    "apply",
     "card",
+    "compare",
     "dataset_names",
     "denoise",
     "evaluate",
@@ -61,6 +78,7 @@ __all__ = [
     "load_pretrained",
     "luma",
     "model_names",
+    "noise2noise",
     "psnr",
     "read_image",
     "recipe",
@@ -74,5 +92,6 @@ __all__ = [
     "ssim",
     "train",
     "training_images",
+    "with_noise_map",
     "write_image",
 ]

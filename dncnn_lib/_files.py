@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half written."""
+"""Where the project's data lie, and writing files so that nothing is ever half written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+_INSIDE = Path(__file__).parent / "data"
+DATA = _INSIDE if _INSIDE.is_dir() else Path(__file__).parent.parent / "data"
+"""The project's data: beside the package in a checkout, inside it once installed."""
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import csv
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from . import _check, _files
-from ._paths import DATA
-from .images import read_image, to_grey
+from . import _check, _files, samples
+from ._files import DATA
+from .images import SUFFIXES, read_image, to_grey
 
 VARIABLE = "DNCNN_DATA"
+
+Images = dict[str, np.ndarray]
+"""Clean images by name."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,65 @@ def colour_bsd68(*, download: bool = True, progress: bool = False) -> dict[str, 
     files = [places[row["split"], row["bsds_id"]] for row in rows]
     paths = _locate(files, download, progress)
     return {row["bsd68"]: _read(path, grey=False) for row, path in zip(rows, paths)}
+
+
+def image_set(
+    name: str, *, grey: bool = True, download: bool = True, progress: bool = False
+) -> Images:
+    """Clean images by name, float32 in [0, 1] or uint8: (H, W) or, if they have colour, (H, W, 3).
+
+    name: "small", the training set that ships; "samples", the images held out from it; "bsd432",
+    the images of BSDS500 that are not in BSD68; the name of a registered set; or a folder.
+    grey: convert colour images. download, progress: as in ``dataset_paths``.
+    Raises ``ValueError`` for other names and for damaged files, ``FileNotFoundError`` for missing
+    ones.
+    """
+    if name == "small":
+        return _numbered(samples.small_training_set(grey=grey))
+    if name == "samples":
+        return samples.held_out_images(grey=grey)
+    if name == "bsd432":
+        images = training_images(grey=grey, download=download, progress=progress)
+        return _numbered(images)
+    if name == "CBSD68" and dataset_presence(name)[0] < 68:
+        try:
+            return colour_bsd68(download=False)
+        except FileNotFoundError:
+            pass
+    if name in dataset_names():
+        return load_dataset(name, grey=grey, download=download, progress=progress)
+    if Path(name).is_dir():
+        return _folder(Path(name), grey)
+    known = ", ".join(map(repr, ["small", "samples", "bsd432", *dataset_names()]))
+    raise ValueError(f"the image set is {name!r}, but must be a folder of images or one of {known}")
+
+
+def _numbered(images: Iterable[np.ndarray]) -> Images:
+    return {f"{number:03d}": image for number, image in enumerate(images)}
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder, by suffix, sorted. Raises ``ValueError`` if there is none."""
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise ValueError(f"{folder} holds no image: no file ends in {', '.join(SUFFIXES)}")
+    return found
+
+
+def _folder(folder: Path, grey: bool) -> Images:
+    return {path.name: _read(path, grey) for path in image_files(folder)}
+
+
+def image_licence(name: str) -> str:
+    """What is known about the licence of an image set, by a name as in ``image_set``."""
+    if name in ("small", "samples"):
+        licences = sorted({row["licence"] for row in samples.attribution()})
+        return f"{', '.join(licences)}; data/images/attribution.csv names it for each photograph"
+    if name == "bsd432":
+        return dataset_licence("BSDS500/train")
+    if name in dataset_names():
+        return dataset_licence(name)
+    return "not known: a folder of the user"
 
 
 def cache_folder() -> Path:

@@ -33,7 +33,7 @@ def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray,
         _check.fail("restored's shape", arrays[0].shape, f"that of clean, {arrays[1].shape}")
     for name, array in zip(("restored", "clean"), arrays):
         if not np.isfinite(array).all():
-            _check.fail(name, "an image with NaN or infinite values", "finite everywhere")
+            _check.not_finite(name)
     return arrays[0], arrays[1]
 
 
@@ -138,47 +138,7 @@ def autocorrelation(noise: np.ndarray, lags: int = 16) -> np.ndarray:
     return np.array(products) / variance if variance else np.full(lags + 1, np.nan)
 
 
-def spread_by_brightness(
-    noise: np.ndarray, clean: np.ndarray, *, bins: int = 10, fewest: int = 200
-) -> tuple[np.ndarray, np.ndarray]:
-    """The standard deviation of the noise where the clean image is dark, where it is bright, and
-    between.
-
-    noise, clean: (H, W) or (H, W, 3), clean in [0, 1], which is cut into ``bins`` equal parts;
-    those with less than ``fewest`` pixels are left out. Returns the mean brightness of each part
-    and the standard deviation of the noise in it, in the units of the two.
-    """
-    if noise.shape != clean.shape:
-        _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
-    part = np.clip((clean * bins).astype(int), 0, bins - 1)
-    chosen = [part == b for b in range(bins) if np.count_nonzero(part == b) >= fewest]
-    pairs = [(clean[c].mean(), noise[c].std()) for c in chosen]
-    brightness, spread = np.array(pairs, np.float64).reshape(-1, 2).T
-    return brightness, spread
-
-
-def spread_by_detail(
-    noise: np.ndarray, clean: np.ndarray, *, bins: int = 6, block: int = 8
-) -> tuple[np.ndarray, np.ndarray]:
-    """How strong the noise is where the clean image is flat, where it has detail, and between.
-
-    noise, clean: (H, W), cut into squares of ``block`` pixels (what is over at the right and below
-    is left out), which are sorted by the standard deviation of ``clean`` in them and dealt out, in
-    that order, to ``bins`` groups of one size. Returns for each group the mean of that standard
-    deviation, and the root mean square of the noise, in the units of the two.
-    """
-    if noise.shape != clean.shape:
-        _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
-    height, width = (side - side % block for side in clean.shape)
-    if height * width < bins * block**2:
-        _check.fail("clean's shape", clean.shape, f"room for {bins} squares of {block}×{block}")
-
-    def squares(image: np.ndarray) -> np.ndarray:
-        cut = image[:height, :width].astype(np.float64)
-        cut = cut.reshape(height // block, block, width // block, block)
-        return cut.transpose(0, 2, 1, 3).reshape(-1, block * block)
-
-    detail, power = squares(clean).std(axis=1), (squares(noise) ** 2).mean(axis=1)
-    groups = np.array_split(np.argsort(detail, kind="stable"), bins)
-    pairs = [(detail[group].mean(), np.sqrt(power[group].mean())) for group in groups]
-    return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's, of the pixels of two arrays of one shape; NaN where one of them is constant."""
+    constant = np.ptp(a) == 0 or np.ptp(b) == 0
+    return float("nan") if constant else float(np.corrcoef(a.ravel(), b.ravel())[0, 1])

@@ -23,7 +23,7 @@ class DnCNN(nn.Module):
     Two methods, two meanings, whichever way the network was trained:
 
     - ``net(y)`` is the restored image x̂;
-    - ``net.predict_residual(y)`` is what the network takes away, v̂, and x̂ = y − v̂.
+    - ``net.predict_residual(y)`` is what the network removes, v̂, and x̂ = y − v̂.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class DnCNN(nn.Module):
         return noisy - output if self.residual else output
 
     def predict_residual(self, noisy: Tensor) -> Tensor:
-        """What is taken away, v̂ = y − x̂. noisy: (B, channels, H, W); same shape out."""
+        """What is removed, v̂ = y − x̂. noisy: (B, channels, H, W); same shape out."""
         self._check_batch(noisy)
         output = self.layers(noisy)
         return output if self.residual else noisy - output

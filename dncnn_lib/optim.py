@@ -1,7 +1,8 @@
-"""The Muon optimizer for networks of convolutions."""
+"""The optimizers that training offers by name, Muon for networks of convolutions among them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,6 +10,28 @@ from torch import Tensor, nn
 
 IMAGE_CHANNELS = 3
 """A layer with no more inputs or outputs reads or writes the image, or works on single maps."""
+
+
+def make_optimizer(
+    net: nn.Module, name: str, lr: float, *, momentum: float = 0.9, weight_decay: float = 0.0
+) -> torch.optim.Optimizer | Muon:
+    """ "adam", "sgd" (with ``momentum``) or "muon". ``weight_decay`` is for the weights of layers;
+    biases and batch norm, which are vectors, have none."""
+    if name == "muon":
+        return Muon(net, lr, weight_decay)
+    groups = _groups(net.parameters(), weight_decay)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum)
+    return torch.optim.Adam(groups, lr=lr)
+
+
+def _groups(parameters: Iterable[Tensor], weight_decay: float) -> list[dict[str, Any]]:
+    found = list(parameters)
+    groups = [
+        {"params": [p for p in found if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in found if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 class Muon:
@@ -29,14 +52,9 @@ class Muon:
     def __init__(self, net: nn.Module, lr: float, weight_decay: float = 0.0) -> None:
         layers = [p for p in net.parameters() if p.ndim > 1]
         self._hidden = [p for p in layers if min(p.shape[:2]) > IMAGE_CHANNELS]
-        outer = [p for p in layers if min(p.shape[:2]) <= IMAGE_CHANNELS]
-        vectors = [p for p in net.parameters() if p.ndim <= 1]
         self._matrices = [nn.Parameter(_as_matrix(p, p)) for p in self._hidden]
-        groups = [
-            {"params": outer, "weight_decay": weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        groups = [group for group in groups if group["params"]]
+        hidden = {id(p) for p in self._hidden}
+        groups = _groups((p for p in net.parameters() if id(p) not in hidden), weight_decay)
         self._parts: list[torch.optim.Optimizer] = []
         if self._matrices:
             self._parts += [

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import _check
+from .images import as_uint8
 
 
 class PatchSampler:
@@ -20,12 +21,11 @@ class PatchSampler:
     ----------
     images: arrays (H, W) or (H, W, 3), uint8 or floating point in [0, 1], all grey or all colour.
     patch_size: side p of the square patches, in pixels.
-    scales: the images are also offered at these sizes; 1 is the original.
     augment: flip and rotate by multiples of 90°, all eight equally likely.
     device: where the images are kept and the patches are made.
 
     Every position of every image is equally likely. Images smaller than a patch raise
-    ``ValueError`` with their index; at reduced scales they are left out instead.
+    ``ValueError`` with their index.
     """
 
     def __init__(
@@ -33,7 +33,6 @@ class PatchSampler:
         images: Sequence[np.ndarray],
         patch_size: int = 40,
         *,
-        scales: Sequence[float] = (1.0,),
         augment: bool = True,
         device: str | torch.device = "cpu",
     ) -> None:
@@ -47,21 +46,14 @@ class PatchSampler:
             raise ValueError("images mixes grey and colour, but must be all grey or all colour")
         self.channels = depths.pop()
 
-        flat, sizes = [], []
-        for index, picture in enumerate(pictures):
-            for scale in scales:
-                scaled = _rescale(picture, _check.real("scales", scale, above=0.0))
-                if min(scaled.shape[:2]) >= self.patch_size:
-                    flat.append(scaled.reshape(-1, self.channels))
-                    sizes.append(scaled.shape[:2])
-                elif scale >= 1:
-                    height, width = scaled.shape[:2]
-                    raise ValueError(
-                        f"images[{index}] is {height}×{width} pixels, but must be at least "
-                        f"patch_size={self.patch_size} in both directions"
-                    )
-        if not flat:
-            _check.fail("scales", tuple(scales), "large enough to leave a patch in an image")
+        for index, (height, width, _) in enumerate(picture.shape for picture in pictures):
+            if min(height, width) < self.patch_size:
+                raise ValueError(
+                    f"images[{index}] is {height}×{width} pixels, but must be at least "
+                    f"patch_size={self.patch_size} in both directions"
+                )
+        flat = [picture.reshape(-1, self.channels) for picture in pictures]
+        sizes = [picture.shape[:2] for picture in pictures]
         lengths = [len(f) for f in flat]
         self._pixels = torch.from_numpy(np.concatenate(flat)).to(device)  # (all pixels, C) uint8
         self._starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=device)
@@ -120,16 +112,5 @@ def _to_uint8(image: np.ndarray, index: int) -> np.ndarray:
                 (float(image.min()), float(image.max())),
                 "within [0, 1]",
             )
-        image = np.round(image * 255).astype(np.uint8)
+        image = as_uint8(image)
     return image.reshape(*image.shape[:2], -1)
-
-
-def _rescale(picture: np.ndarray, scale: float) -> np.ndarray:
-    if scale == 1:
-        return picture
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    batch = torch.tensor(picture).permute(2, 0, 1)[None].float()
-    scaled = torch.nn.functional.interpolate(
-        batch, size=(height, width), mode="bicubic", antialias=True
-    )
-    return scaled[0].round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from . import _check
-from ._paths import DATA
-from .images import read_image, to_grey
+from ._files import DATA
+from .images import as_uint8, read_image, to_grey
 
 
 @functools.cache
@@ -66,7 +66,7 @@ def small_training_set(*, grey: bool = True) -> list[np.ndarray]:
     uint8 arrays (H, W), or (H, W, 3) where ``grey`` is False.
     """
     images = (sample_image(name, grey=grey) for name in _names("train"))
-    return [np.rint(image * 255).astype(np.uint8) for image in images]
+    return [as_uint8(image) for image in images]
 
 
 def _names(split: str) -> list[str]:

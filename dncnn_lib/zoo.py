@@ -1,8 +1,7 @@
 """Pretrained networks: cards, hashes, load, save, and the formats of other DnCNN code bases.
 
 A shipped network is two files in ``data/weights``: ``NAME.safetensors`` and its card ``NAME.json``.
-All formats number a network's layers alike: convolution 0, ReLU 1, convolution 2, and so on. So
-each reader below gives a ``State``: tensors under the keys of ``DnCNN.layers``, such as "0.weight".
+To add an architecture, write its class and a line in ``ARCHITECTURES``.
 """
 
 from __future__ import annotations
@@ -11,28 +10,24 @@ import hashlib
 import io
 import json
 import os
-import re
-import warnings
-from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import _check, _files
-from ._paths import DATA
+from ._files import DATA
+from ._formats import State, Unfit, kair_state, read_mat, read_pth
 from .model import DnCNN
 
 WEIGHTS = DATA / "weights"
 
-Config = dict[str, int | bool]
-State = dict[str, Tensor]
-
-
-class _Unfit(ValueError):
-    """What is wrong with a network's tensors, in words."""
+ARCHITECTURES: dict[str, type[nn.Module]] = {"dncnn": DnCNN}
+"""What a weights' file can hold, by the key of its metadata. A class has a property ``config``, the
+arguments that build it again, and ``reset_parameters(generator)``, which draws its first weights.
+"""
 
 
 # --------------------------------------------------------------------------- the shipped networks
@@ -62,7 +57,7 @@ def _read_card(path: Path) -> dict[str, Any]:
     return found
 
 
-def load_pretrained(name_or_path: str | os.PathLike) -> DnCNN:
+def load_pretrained(name_or_path: str | os.PathLike) -> nn.Module:
     """A trained network in eval mode, in float32 on the CPU.
 
     name_or_path: one of ``model_names()``, whose SHA-256 is checked against its card; or a file:
@@ -97,11 +92,11 @@ def load_pretrained(name_or_path: str | os.PathLike) -> DnCNN:
 
 
 def save_pretrained(
-    net: DnCNN, path: str | os.PathLike, card: dict[str, Any] | None = None, half: bool = False
+    net: nn.Module, path: str | os.PathLike, card: dict[str, Any] | None = None, half: bool = False
 ) -> None:
     """Write ``net`` to ``path``, which ends in .safetensors, and its card beside it, as .json.
 
-    card: what is to be known about the network. "network" (the arguments of ``DnCNN``) and
+    card: what is to be known about the network. "network" (the arguments of its class) and
         "sha256" (of the weights' file) are added.
     half: store float16, in half the space. Running means and variances stay float32, because a
         small variance would come out as 0.
@@ -117,7 +112,8 @@ def save_pretrained(
         if half and value.is_floating_point() and "running" not in key:
             value = _finite(key, value).half()
         state[key] = _finite(key, value.cpu().contiguous())
-    data = safetensors.torch.save(state, {"dncnn": json.dumps(net.config)})
+    kind = architecture(net)
+    data = safetensors.torch.save(state, {kind: json.dumps(net.config)})
     full = {**(card or {}), "network": net.config, "sha256": hashlib.sha256(data).hexdigest()}
     text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
     _files.write_together({path: data, path.with_suffix(".json"): text.encode()})
@@ -126,8 +122,7 @@ def save_pretrained(
 def save_kair(model: DnCNN, path: str | os.PathLike) -> None:
     """Write ``model`` to ``path``, which ends in .pth, as KAIR and spandrel read DnCNN.
 
-    Batch norm is folded; convolution number i has the keys ``model.{2i}.weight`` and
-    ``model.{2i}.bias``. spandrel recognises networks of 8 layers or more.
+    Batch norm is folded. spandrel recognises networks of 8 layers or more.
 
     Raises ``ValueError`` for another suffix, and for a network that is not residual, because
     KAIR's DnCNN returns x − model(x).
@@ -135,16 +130,19 @@ def save_kair(model: DnCNN, path: str | os.PathLike) -> None:
     path = _target(path, ".pth")
     if not model.residual:
         _check.fail("model.residual", False, "True, because KAIR's DnCNN returns x - model(x)")
-    state = OrderedDict()
-    for index, layer in enumerate(model.fold_batch_norm().float().layers):
-        if isinstance(layer, nn.Conv2d):
-            bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
-            for name, value in (("weight", layer.weight), ("bias", bias)):
-                key = f"model.{index}.{name}"
-                state[key] = _finite(key, value.detach().cpu().contiguous())
+    state = {key: _finite(key, value) for key, value in kair_state(model).items()}
     file = io.BytesIO()
     torch.save(state, file)
     _files.write_bytes(path, file.getvalue())
+
+
+def architecture(net: nn.Module) -> str:
+    """The name in ``ARCHITECTURES`` of a network's class. Raises ``TypeError`` for others."""
+    for name, kind in ARCHITECTURES.items():
+        if type(net) is kind:
+            return name
+    known = ", ".join(kind.__name__ for kind in ARCHITECTURES.values())
+    _check.wrong_type("net", net, f"one of {known}")
 
 
 def _is_path(text: str) -> bool:
@@ -170,14 +168,14 @@ def _target(path: str | os.PathLike, suffix: str) -> Path:
 
 def _finite(key: str, value: Tensor) -> Tensor:
     if not torch.isfinite(value).all():
-        raise _Unfit(f"{key} has NaN or infinite values")
+        raise Unfit(f"{key} has NaN or infinite values")
     return value
 
 
 # ------------------------------------------------------------------------------------- the readers
 
 
-def _decode(data: bytes, path: Path) -> DnCNN:
+def _decode(data: bytes, path: Path) -> nn.Module:
     """The network in the bytes of a file. Raises ``ValueError``, which names ``path``."""
     read, rule = _FORMATS[path.suffix]
     try:
@@ -185,108 +183,62 @@ def _decode(data: bytes, path: Path) -> DnCNN:
     except (ImportError, MemoryError):
         raise
     except Exception as error:  # a damaged file makes the libraries raise a dozen kinds
-        reason = error if isinstance(error, _Unfit) else "it is damaged, or of another kind"
+        reason = error if isinstance(error, Unfit) else "it is damaged, or of another kind"
         raise ValueError(f"{path} cannot be read: {reason}; it must be {rule}") from error
 
 
-def _build(config: Config, state: State) -> DnCNN:
+def _build(kind: str, config: dict[str, Any], state: State) -> nn.Module:
     """The network with these weights, each key and shape checked. Draws no random numbers."""
     with torch.device("meta"):
-        net = DnCNN(**config)
-    wanted = net.layers.state_dict()
+        net = ARCHITECTURES[kind](**config)
+    wanted = net.state_dict()
     for key in wanted:
         if key.endswith("num_batches_tracked"):
             state.setdefault(key, torch.tensor(0))
     for key in sorted(wanted.keys() ^ state.keys()):
-        raise _Unfit(f"{key} is {'missing' if key in wanted else 'not part of a DnCNN'}")
+        fault = "missing" if key in wanted else f"not part of a {type(net).__name__}"
+        raise Unfit(f"{key.removeprefix('layers.')} is {fault}")
     for key, like in wanted.items():
         found, shape = tuple(state[key].shape), tuple(like.shape)
         if found != shape:
-            raise _Unfit(f"{key} has the shape {found} in place of {shape}")
-        state[key] = _finite(key, state[key].to(like.dtype)).clone(
+            raise Unfit(f"{key.removeprefix('layers.')} has the shape {found} in place of {shape}")
+        state[key] = _finite(key.removeprefix("layers."), state[key].to(like.dtype)).clone(
             memory_format=torch.contiguous_format
         )
         if key.endswith("running_var") and (state[key] < 0).any():
-            raise _Unfit(f"{key} has negative values")
-    net.layers.load_state_dict(state, assign=True)
+            raise Unfit(f"{key.removeprefix('layers.')} has negative values")
+    net.load_state_dict(state, assign=True)
     return net.eval()
 
 
-def _deduce(state: State) -> Config:
-    """The architecture of a residual DnCNN, read off its tensors."""
-    first = state.get("0.weight")
-    if first is None or first.ndim != 4:
-        raise _Unfit("it does not begin with a convolution")
-    return {
-        "depth": sum(value.ndim == 4 for value in state.values()),
-        "width": first.shape[0],
-        "channels": first.shape[1],
-        "batch_norm": any(key.endswith("running_mean") for key in state),
-        "bias": "0.bias" in state,
-    }
-
-
-def _read_safetensors(data: bytes) -> tuple[Config, State]:
+def _read_safetensors(data: bytes) -> tuple[str, dict[str, Any], State]:
     import safetensors.torch
 
     state = safetensors.torch.load(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    config = json.loads(header.get("__metadata__", {}).get("dncnn", "null"))
-    if config is None:
-        raise _Unfit("its metadata have no 'dncnn'")
-    return config, {key.removeprefix("layers."): value for key, value in state.items()}
+    metadata = header.get("__metadata__", {})
+    kind = next((name for name in ARCHITECTURES if name in metadata), None)
+    if kind is None:
+        raise Unfit(f"its metadata have none of {', '.join(map(repr, ARCHITECTURES))}")
+    return kind, json.loads(metadata[kind]), state
 
 
-_KEY = re.compile(r"(?:module\.)?(?:model|dncnn)\.(\d+\.\w+)")
+def _foreign(
+    read: Callable[[bytes], tuple[dict[str, Any], State]],
+) -> Callable[[bytes], tuple[str, dict[str, Any], State]]:
+    """A reader of a DnCNN by others, whose tensors are those of ``DnCNN.layers``."""
 
+    def reader(data: bytes) -> tuple[str, dict[str, Any], State]:
+        config, state = read(data)
+        return "dncnn", config, {f"layers.{key}": value for key, value in state.items()}
 
-def _read_pth(data: bytes) -> tuple[Config, State]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a pickle that is then refused
-        saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    if not isinstance(saved, dict):
-        raise _Unfit(f"it holds a {type(saved).__name__}")
-    state = {}
-    for key, value in saved.items():
-        match = _KEY.fullmatch(str(key))
-        if match is None or not isinstance(value, Tensor):
-            raise _Unfit(f"it holds {key!r}")
-        state[match[1]] = value
-    return _deduce(state), state
-
-
-def _read_mat(data: bytes) -> tuple[Config, State]:
-    """MATLAB stores arrays with the axes reversed: filters (h, w, in, out) come as (out, in, w, h),
-    without the first axes where they are 1. MatConvNet's ``bnorm`` keeps moments (channels, 2), the
-    mean and the deviation √(s² + ε), which is what its ``mergeBatchNorm`` divides by.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(".mat files are read by h5py: pip install h5py") from error
-    state = {}
-    with h5py.File(io.BytesIO(data), "r") as file:
-        for index, layer in enumerate(file[r] for r in file["net/layers"][()].ravel()):
-            kind = "".join(map(chr, layer["type"][()].ravel()))
-            if kind not in ("conv", "bnorm"):
-                continue  # relu, and the loss that training ends with
-            arrays = [file[r][()].astype(np.float32) for r in layer["weights"][()].ravel()]
-            weight, bias, *moments = map(torch.from_numpy, arrays)
-            if kind == "conv":
-                weight = weight.reshape((1,) * (4 - weight.ndim) + weight.shape).transpose(2, 3)
-            else:
-                mean, deviation = moments[0]
-                weight = weight.flatten()
-                state[f"{index}.running_mean"] = mean
-                state[f"{index}.running_var"] = deviation**2 - 1e-5  # nn.BatchNorm2d adds this ε
-            state[f"{index}.weight"], state[f"{index}.bias"] = weight, bias.flatten()
-    return _deduce(state), state
+    return reader
 
 
 _STATE_DICT = "a state dict of KAIR's DnCNN (model.0.weight ...) or SaoYan's (dncnn.0.weight ...)"
 _FORMATS = {
     ".safetensors": (_read_safetensors, "a file that dncnn_lib.save_pretrained wrote"),
-    ".pth": (_read_pth, _STATE_DICT),
-    ".pt": (_read_pth, _STATE_DICT),
-    ".mat": (_read_mat, "a MatConvNet DnCNN in MATLAB's format v7.3"),
+    ".pth": (_foreign(read_pth), _STATE_DICT),
+    ".pt": (_foreign(read_pth), _STATE_DICT),
+    ".mat": (_foreign(read_mat), "a MatConvNet DnCNN in MATLAB's format v7.3"),
 }

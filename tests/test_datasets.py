@@ -15,7 +15,8 @@ import pytest
 from helpers import raises
 from PIL import Image
 
-from dncnn_lib import _paths, datasets
+from dncnn_lib import datasets, images, samples
+from dncnn_lib._files import DATA
 from dncnn_lib.datasets import VARIABLE, DatasetFile
 
 NAMES = ("a.png", "b.png")
@@ -287,8 +288,110 @@ def test_no_training_image_is_a_test_image(tmp_path, monkeypatch):
     asked: list[DatasetFile] = []
     monkeypatch.setattr(datasets, "_locate", lambda files, *_: asked.extend(files) or [])
     assert datasets.training_images() == []
-    with open(_paths.DATA / "registry" / "bsd68_to_bsds_id.csv", encoding="utf-8") as file:
+    with open(DATA / "registry" / "bsd68_to_bsds_id.csv", encoding="utf-8") as file:
         test_images = {row["bsds_id"] for row in csv.DictReader(file)}
     trained_on = {Path(file.name).stem for file in asked}
     assert len(asked) == len(trained_on) == 432 and len(test_images) == 68
     assert not trained_on & test_images
+
+
+# -------------------------------------------------------------------------------- sets by any name
+
+
+def save(folder: Path, *names: str) -> None:
+    """Images of 4×5 pixels, red, each darker than the one before."""
+    for number, name in enumerate(names):
+        pixels = np.zeros((4, 5, 3), np.uint8)
+        pixels[..., 0] = 200 - number
+        Image.fromarray(pixels).save(folder / name)
+
+
+def test_a_folder_is_read_by_suffix_in_order(tmp_path):
+    save(tmp_path, "b.png", "a.TIF", "c.jpeg")
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "d.png").mkdir()
+    assert [path.name for path in datasets.image_files(tmp_path)] == ["a.TIF", "b.png", "c.jpeg"]
+    found = datasets.image_set(str(tmp_path), grey=False)
+    assert list(found) == ["a.TIF", "b.png", "c.jpeg"]
+    np.testing.assert_array_equal(found["b.png"], images.read_image(tmp_path / "b.png"))
+
+
+def test_a_folder_in_colour_is_converted_to_grey_on_request(tmp_path):
+    save(tmp_path, "red.png")
+    assert datasets.image_set(str(tmp_path), grey=False)["red.png"].shape == (4, 5, 3)
+    grey = datasets.image_set(str(tmp_path), grey=True)["red.png"]
+    np.testing.assert_array_equal(grey, np.full((4, 5), np.round(200 * 0.2989) / 255, np.float32))
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("no image")
+    message = f"{tmp_path} holds no image: no file ends in {', '.join(images.SUFFIXES)}"
+    for look in (datasets.image_files, lambda folder: datasets.image_set(str(folder))):
+        with raises(ValueError, message):
+            look(tmp_path)
+
+
+def test_the_names_of_image_sets(monkeypatch):
+    """What each asks for, and that all that was said of it is passed on."""
+    ones, asked = [np.ones((4, 4), np.float32)] * 2, []
+
+    def noted(name, answer):
+        return lambda *names, **options: asked.append((name, *names, options)) or answer
+
+    monkeypatch.setattr(samples, "small_training_set", noted("small", ones))
+    monkeypatch.setattr(samples, "held_out_images", noted("samples", {"a": ones[0]}))
+    monkeypatch.setattr(datasets, "training_images", noted("bsd432", ones[:1]))
+    monkeypatch.setattr(datasets, "load_dataset", noted("load", {"01.png": ones[0]}))
+    options = {"grey": False, "download": False, "progress": True}
+    found = {name: datasets.image_set(name, **options) for name in ("small", "bsd432", "Set12")}
+    assert {name: list(images) for name, images in found.items()} == {
+        "small": ["000", "001"],
+        "bsd432": ["000"],
+        "Set12": ["01.png"],
+    }
+    assert list(datasets.image_set("samples")) == ["a"]
+    assert asked == [
+        ("small", {"grey": False}),
+        ("bsd432", options),
+        ("load", "Set12", options),
+        ("samples", {"grey": True}),
+    ]
+    known = ", ".join(map(repr, ["small", "samples", "bsd432", *datasets.dataset_names()]))
+    message = f"the image set is 'set12', but must be a folder of images or one of {known}"
+    with raises(ValueError, message):
+        datasets.image_set("set12")
+
+
+@pytest.mark.parametrize(
+    "present, bsds500, wanted",
+    [
+        (68, True, "load"),
+        (0, True, "made"),
+        (67, True, "made"),
+        (0, False, "load"),
+    ],
+)
+def test_cbsd68_is_made_of_bsds500_where_that_is_all_there_is(
+    monkeypatch, present, bsds500, wanted
+):
+    def made(download):
+        assert download is False
+        if not bsds500:
+            raise FileNotFoundError
+        return "made"
+
+    monkeypatch.setattr(datasets, "dataset_presence", lambda name: (present, None))
+    monkeypatch.setattr(datasets, "colour_bsd68", made)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: "load")
+    assert datasets.image_set("CBSD68", grey=False) == wanted
+
+
+def test_the_licence_of_an_image_set():
+    of_samples = datasets.image_licence("samples")
+    assert datasets.image_licence("small") == of_samples
+    for licence in {row["licence"] for row in samples.attribution()}:
+        assert licence in of_samples
+    assert "data/images/attribution.csv" in of_samples
+    assert datasets.image_licence("bsd432") == datasets.dataset_licence("BSDS500/train")
+    assert datasets.image_licence("Set12") == datasets.dataset_licence("Set12")
+    assert datasets.image_licence("/home/me/photos") == "not known: a folder of the user"

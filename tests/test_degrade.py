@@ -1,16 +1,16 @@
 """Degradations against the theory of their noise, and against Pillow."""
 
-import io
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 
 import numpy as np
 import pytest
 import torch
-from helpers import seeded, whole
-from PIL import Image
+from helpers import picture, pillow_jpeg, pillow_resize, raises, seeded, smooth, whole
 from scipy import stats
 
 from dncnn_lib.degrade import (
+    KINDS,
+    Degradation,
     DownUp,
     GaussianNoise,
     JPEGCompression,
@@ -18,9 +18,11 @@ from dncnn_lib.degrade import (
     Quantisation,
     RandomChoice,
     SaltAndPepperNoise,
+    Span,
     add_gaussian_noise,
-    grey_jpeg,
-    resize,
+    apply,
+    draw,
+    parameter,
 )
 
 ALL = [
@@ -30,14 +32,9 @@ ALL = [
     SaltAndPepperNoise(0.1),
     DownUp((2, 3, 4)),
     JPEGCompression((5, 99)),
+    Quantisation(6),
     RandomChoice(GaussianNoise(25), JPEGCompression(50)),
 ]
-
-
-def picture(height: int, width: int, channels: int = 1, batch: int = 1, seed: int = 0):
-    """Smooth random images in [0, 1], the kind that JPEG is made for."""
-    coarse = torch.rand((batch, channels, 6, 6), generator=seeded(seed))
-    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
 
 # -------------------------------------------------------------------------------- every degradation
@@ -60,7 +57,7 @@ def test_the_generator_decides_everything(degradation):
     first = degradation(clean, seeded(1))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first, degradation(clean, seeded(1)))
-    if degradation != DownUp():  # three scales for six images: another seed may draw the same
+    if not isinstance(degradation, (DownUp, Quantisation)):  # which draw few numbers, or none
         assert not torch.equal(first, degradation(clean, seeded(2)))
 
 
@@ -83,6 +80,22 @@ def _arguments(degradation) -> tuple:
 def test_a_range_may_be_a_list(kind):
     assert kind([5, 50]) == kind((5, 50))
     assert hash(kind([5, 50])) == hash(kind((5, 50)))
+
+
+@pytest.mark.parametrize(
+    "kind", [GaussianNoise, PoissonNoise, JPEGCompression, DownUp, Quantisation]
+)
+def test_numbers_of_numpy_are_numbers(kind):
+    """``repr`` tells one degradation from another, in a checkpoint and on a card."""
+    assert repr(kind(np.int64(25))) == repr(kind(25))
+    if kind is not Quantisation:
+        assert repr(kind((np.float32(2), np.int64(25)))) == repr(kind((2.0, 25)))
+
+
+@pytest.mark.parametrize("kind", [GaussianNoise, PoissonNoise, SaltAndPepperNoise, JPEGCompression])
+def test_a_number_takes_as_much_from_the_generator_as_a_range(kind):
+    clean = smooth(12, 10, batch=3)
+    assert torch.equal(kind(1)(clean, seeded()), kind((1, 1))(clean, seeded()))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +184,248 @@ def test_sigma_in_0_1_warns_where_the_caller_wrote_it():
     assert caught[0].filename == __file__
 
 
+# ---------------------------------------------------------------------------- one's own degradation
+
+
+@dataclass(frozen=True)
+class Darker(Degradation):
+    """y = factor · x."""
+
+    factor: Span = parameter(default=0.5, above=0.0, at_most=1.0)
+    why: str = "night"
+
+    def degrade(self, clean: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return draw(self.factor, clean, generator) * clean
+
+
+def test_ones_own_degradation_is_like_the_others():
+    darker = Darker([0.2, 0.6])
+    assert darker == Darker((0.2, 0.6)) != Darker((0.2, 0.5))
+    assert len({darker, Darker((0.2, 0.6)), Darker()}) == 2
+    assert repr(darker) == "Darker(factor=(0.2, 0.6), why='night')"
+    with pytest.raises(FrozenInstanceError):
+        darker.factor = 1
+    clean = torch.ones(8, 1, 5, 4)
+    factors = darker(clean, seeded()).flatten(1)
+    assert torch.equal(factors.amin(1), factors.amax(1))  # one for each image
+    assert 0.2 <= factors.min() < 0.26 and 0.54 < factors.max() <= 0.6  # the whole range
+    assert torch.equal(Darker()(clean, seeded()), clean / 2)
+    array = picture(5, 4)
+    np.testing.assert_allclose(apply(Darker(0.25), array), array / 4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "factor, kind, message",
+    [
+        (0, ValueError, "factor is 0.0, but must be greater than 0"),
+        ((0.5, 1.5), ValueError, "factor is 1.5, but must be at most 1"),
+        (
+            (0.5, 0.2),
+            ValueError,
+            "factor is (0.5, 0.2), but must be a pair (low, high) with low <= high",
+        ),
+        (
+            (1, 1, 1),
+            ValueError,
+            "factor is (1, 1, 1), but must be one number or a pair (low, high)",
+        ),
+        (float("nan"), ValueError, "factor is nan, but must be finite"),
+        ("1", TypeError, "factor is '1' (str), but must be a number"),
+    ],
+)
+def test_the_parameters_of_ones_own_are_checked(factor, kind, message):
+    with raises(kind, message):
+        Darker(factor)
+
+
+def test_what_has_no_formula_is_no_degradation():
+    @dataclass(frozen=True)
+    class Nothing(Degradation):
+        strength: Span = parameter(at_least=0.0)
+
+    for kind, arguments in ((Degradation, ()), (Nothing, (1,))):
+        with pytest.raises(TypeError, match="abstract method '?degrade'?$"):
+            kind(*arguments)
+
+
+def test_the_image_is_checked_for_ones_own_too():
+    message = (
+        "clean is torch.Size([4, 4]), but must be a floating-point tensor (B, C, H, W) with values "
+        "in [0, 1]"
+    )
+    with raises(ValueError, message):
+        Darker()(torch.zeros(4, 4), seeded())
+
+
+# -------------------------------------------------------------------------------------------- apply
+
+
+def by_hand(clean: torch.Tensor, sigma: float, seed: int) -> torch.Tensor:
+    """Gaussian noise for one image (1, C, H, W): a number is drawn for σ, then the noise."""
+    generator = seeded(seed)
+    torch.rand(1, generator=generator)
+    return clean + sigma / 255 * torch.randn(clean.shape, generator=generator)
+
+
+def test_the_same_seed_gives_the_same_noise_whoever_adds_it():
+    """To grey and colour arrays and to tensors of any number of axes."""
+    noise = GaussianNoise(25)
+    colour = picture(9, 7, 3)
+    grey = colour[..., 0].copy()
+    batch = torch.from_numpy(colour).permute(2, 0, 1)[None]
+    expected = noise(batch, seeded(3))
+    torch.testing.assert_close(expected, by_hand(batch, 25, 3), rtol=0, atol=1e-6)
+    for found in (
+        apply(noise, colour, 3),
+        add_gaussian_noise(colour, 25, seed=3),
+        apply(noise, colour, seeded(3)),
+    ):
+        assert found.dtype == np.float32
+        assert np.array_equal(found, expected[0].permute(1, 2, 0).numpy())
+    for tensor in (batch, batch.contiguous(), batch[0]):
+        for found in (apply(noise, tensor, 3), add_gaussian_noise(tensor, 25, seed=3)):
+            assert torch.equal(found, expected.reshape(tensor.shape))
+
+    one = torch.from_numpy(grey)[None, None]
+    expected = noise(one, seeded(3))
+    torch.testing.assert_close(expected, by_hand(one, 25, 3), rtol=0, atol=1e-6)
+    for found in (apply(noise, grey, 3), add_gaussian_noise(grey, 25, seed=3)):
+        assert np.array_equal(found, expected[0, 0].numpy())
+    for tensor in (one, one[0], one[0, 0]):
+        for found in (apply(noise, tensor, 3), add_gaussian_noise(tensor, 25, seed=3)):
+            assert torch.equal(found, expected.reshape(tensor.shape))
+
+
+@pytest.mark.parametrize("degradation", ALL, ids=repr)
+def test_an_array_and_a_tensor_are_degraded_alike(degradation):
+    clean = smooth(14, 12, 3)
+    array = clean[0].permute(1, 2, 0).numpy()
+    expected = degradation(clean, seeded(5))
+    assert torch.equal(apply(degradation, clean, 5), expected)
+    assert np.array_equal(apply(degradation, array, 5), expected[0].permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize(
+    "shape", [(6, 5), (1, 6, 5), (3, 6, 5), (1, 1, 6, 5), (4, 3, 6, 5)], ids=str
+)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_tensors_of_two_to_four_axes(shape, dtype):
+    clean = torch.rand(shape, generator=seeded()).to(dtype)
+    before = clean.clone()
+    noisy = apply(GaussianNoise(25), clean)
+    assert noisy.shape == shape and noisy.dtype == dtype
+    noise = (noisy - clean).flatten().double()
+    assert torch.equal(clean, before) and len(noise.unique()) > 0.8 * len(noise)
+
+
+def test_every_image_of_a_batch_gets_its_own_noise():
+    noise = apply(GaussianNoise(25), torch.full((2, 1, 8, 8), 0.5))
+    assert not torch.equal(noise[0], noise[1])
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)], ids=["grey", "colour"])
+def test_read_only_reversed_and_strided_arrays_are_degraded_too(shape):
+    clean = picture(*shape)
+    expected = apply(GaussianNoise(25), clean)
+    frozen = clean.copy()
+    frozen.flags.writeable = False
+    strided = np.repeat(clean, 2, axis=1)[:, ::2]
+    reversed_twice = clean[::-1].copy()[::-1]
+    for same in (frozen, strided, reversed_twice, np.asfortranarray(clean)):
+        assert np.array_equal(apply(GaussianNoise(25), same), expected)
+
+
+@pytest.mark.parametrize(
+    "clean", [picture(6, 5), picture(6, 5, 3), torch.rand((1, 1, 6, 5), generator=seeded())]
+)
+def test_the_clean_image_is_left_as_it_is_whatever_the_degradation_does(clean):
+    def in_place(batch, generator):
+        return batch.mul_(0.5)
+
+    def nothing(batch, generator):
+        return batch
+
+    before = clean.copy() if isinstance(clean, np.ndarray) else clean.clone()
+    halved, same = apply(in_place, clean), apply(nothing, clean)
+    assert (clean == before).all() and (halved == before / 2).all()
+    same += 1
+    assert (clean == before).all()
+
+
+def test_a_generator_is_gone_on_with():
+    clean, generator = picture(6, 5), seeded(0)
+    first, second = (apply(GaussianNoise(25), clean, generator) for _ in range(2))
+    assert np.array_equal(first, apply(GaussianNoise(25), clean, 0))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "clean, kind, message",
+    [
+        (
+            np.zeros((4, 5), np.uint8),
+            TypeError,
+            "clean is uint8, but must be floating point with values in [0, 1]",
+        ),
+        (
+            torch.zeros((4, 5), dtype=torch.uint8),
+            TypeError,
+            "clean is torch.uint8, but must be floating point with values in [0, 1]",
+        ),
+        ("camera", TypeError, "clean is str, but must be floating point with values in [0, 1]"),
+        (
+            np.linspace(0, 255, 20).reshape(4, 5),
+            ValueError,
+            "clean's range is (0.0, 255.0), but must be around [0, 1]; "
+            "divide an image on the 0–255 scale by 255",
+        ),
+        (
+            torch.full((4, 5), 255.0),
+            ValueError,
+            "clean's range is (255.0, 255.0), but must be around [0, 1]; "
+            "divide an image on the 0–255 scale by 255",
+        ),
+        (
+            np.full((4, 5), np.nan),
+            ValueError,
+            "clean has NaN or infinite values, but must be finite everywhere",
+        ),
+        (
+            torch.full((3, 4, 5), torch.inf),
+            ValueError,
+            "clean has NaN or infinite values, but must be finite everywhere",
+        ),
+        (
+            np.zeros((3, 4, 5)),
+            ValueError,
+            "clean's shape is (3, 4, 5), but must be (H, W) or (H, W, 3), none of them 0; "
+            "move the channels to the end with image.transpose(1, 2, 0)",
+        ),
+        (
+            torch.zeros(5),
+            ValueError,
+            "clean's shape is (5,), but must be (B, C, H, W), none of them 0",
+        ),
+    ],
+)
+def test_what_is_no_clean_image(clean, kind, message):
+    with raises(kind, message):
+        apply(GaussianNoise(25), clean)
+
+
+def test_a_degradation_of_another_shape_is_refused():
+    message = (
+        "the degradation's output shape is (1, 1, 4, 4), but must be that of its input, "
+        "(1, 1, 4, 5)"
+    )
+    with raises(ValueError, message):
+        apply(lambda clean, _: clean[..., 1:], np.zeros((4, 5)))
+    with raises(TypeError, "the degradation gives a NoneType, but must give a tensor"):
+        apply(lambda *_: None, np.zeros((4, 5)))
+    with raises(ValueError, "seed is -1, but must be an integer of at least 0"):
+        apply(GaussianNoise(25), np.zeros((4, 5)), -1)
+
+
 # ------------------------------------------------------------------------------- add_gaussian_noise
 
 
@@ -209,14 +464,6 @@ def test_tensors_keep_shape_and_dtype(dtype):
     assert isinstance(noisy, torch.Tensor) and noisy.dtype == dtype and noisy.shape == clean.shape
 
 
-def test_arrays_and_tensors_get_the_same_noise():
-    array = np.random.default_rng(0).random((9, 9), np.float32)
-    tensor = torch.from_numpy(array)
-    np.testing.assert_allclose(
-        add_gaussian_noise(array, 25, seed=3), add_gaussian_noise(tensor, 25, seed=3), atol=1e-7
-    )
-
-
 def test_seeds_and_generators():
     clean = np.full((8, 8), 0.5)
     state = torch.get_rng_state()
@@ -245,7 +492,10 @@ def test_noise_on_integers_is_refused(clean, shown):
 
 
 def test_one_image_has_one_sigma():
-    message = "sigma is (0, 55), but must be one number; for a range use GaussianNoise((low, high))"
+    message = (
+        "sigma is (0, 55), but must be one number; for a range use "
+        "apply(GaussianNoise((low, high)), clean)"
+    )
     with pytest.raises(ValueError, match=whole(message)):
         add_gaussian_noise(np.zeros((2, 2)), (0, 55))
     with pytest.raises(TypeError, match=whole("seed is 0.5 (float), but must be an integer")):
@@ -316,49 +566,7 @@ def test_salt_and_pepper_ends():
         SaltAndPepperNoise(1.5)
 
 
-# --------------------------------------------------------------------------------- bicubic resizing
-
-
-def pillow_resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    bicubic = Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize((width, height), bicubic))
-
-
-@pytest.mark.parametrize("size", [(48, 36), (49, 37), (50, 35)], ids=str)
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_reduction_is_pillows_bicubic_on_the_mirrored_image(scale, size):
-    """Pillow is antialiased with a = −1/2 too, but cuts the kernel at the border. On an image
-    with symmetric padding, cropped afterwards, its border is MATLAB's."""
-    image = np.random.default_rng(0).random(size, np.float32)
-    height, width = (-(-side // scale) for side in size)
-    before = 4 * scale
-    after = [4 * scale + new * scale - side for new, side in zip((height, width), size)]
-    padded = np.pad(image, [(before, a) for a in after], mode="symmetric")
-    expected = pillow_resize(padded, height + 8, width + 8)[4:-4, 4:-4]
-    result = resize(torch.from_numpy(image)[None, None], (height, width), 1 / scale)
-    np.testing.assert_allclose(result[0, 0], expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_enlargement_is_pillows_bicubic_on_the_mirrored_image(scale):
-    image = np.random.default_rng(0).random((13, 9), np.float32)
-    padded = np.pad(image, 4, mode="symmetric")
-    expected = pillow_resize(padded, 21 * scale, 17 * scale)
-    expected = expected[4 * scale : -4 * scale, 4 * scale : -4 * scale]
-    result = resize(torch.from_numpy(image)[None, None], (13 * scale, 9 * scale))
-    np.testing.assert_allclose(result[0, 0], expected, atol=1e-5)
-
-
-def test_the_border_of_an_enlarged_edge_worked_by_hand():
-    """Line [0, 1] enlarged twice: Keys' weights at ±1/4 and ±3/4, mirrored to 1 0 | 0 1 | 1 0."""
-    line = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2)
-    # The first sample lies 1/4 left of pixel 0. Its neighbours are pixels −2 −1 0 1 = 1 0 0 1, at
-    # distances 7/4, 3/4, 1/4, 5/4, and the kernel is −3/128 at 7/4 and −9/128 at 5/4.
-    first = -3 / 128 - 9 / 128
-    # The second lies 1/4 right: pixels −1 0 1 2 = 0 0 1 1 at 5/4, 1/4, 3/4, 7/4; 29/128 at 3/4.
-    second = 29 / 128 - 3 / 128
-    expected = torch.tensor([first, second, 1 - second, 1 - first])
-    assert torch.allclose(resize(line, (1, 4), None)[0, 0, 0], expected, atol=1e-6)
+# ------------------------------------------------------------------------------ down-up and JPEG
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (16, 21)], ids=str)
@@ -370,7 +578,7 @@ def test_down_up_keeps_constants_and_shape(size, scale):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_down_up_is_pillows_down_and_up(scale):
-    clean = picture(48, 60)
+    clean = smooth(48, 60)
     small = pillow_resize(clean[0, 0].numpy(), 48 // scale, 60 // scale)
     expected = pillow_resize(small, 48, 60)
     margin = 5 * scale
@@ -404,81 +612,6 @@ def test_down_up_draws_a_scale_for_each_image():
 def test_impossible_scale(scale, message):
     with pytest.raises(ValueError, match=whole(message)):
         DownUp(scale)
-
-
-def test_impossible_size():
-    with pytest.raises(ValueError, match=whole("size is 0, but must be an integer of at least 1")):
-        resize(torch.zeros(1, 1, 4, 4), (0, 4))
-
-
-def test_resizing_integers_is_refused():
-    message = "image's dtype is torch.uint8, but must be floating point"
-    with pytest.raises(ValueError, match=whole(message)):
-        resize(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), (2, 2))
-
-
-def test_resizing_is_exact_in_double_precision():
-    ramp = torch.arange(64, dtype=torch.float64).reshape(1, 1, 1, 64)
-    reduced = resize(ramp, (1, 32))[0, 0, 0]
-    assert torch.allclose(reduced[4:-4], 2 * torch.arange(32.0).double()[4:-4] + 0.5, atol=1e-12)
-
-
-# --------------------------------------------------------------------------------------------- JPEG
-
-
-def pillow_jpeg(clean: torch.Tensor, quality: int) -> torch.Tensor:
-    pixels = np.round(clean.permute(1, 2, 0).numpy().clip(0, 1) * 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-        file, "JPEG", quality=quality
-    )
-    decoded = np.array(Image.open(file)).reshape(pixels.shape)
-    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("quality", [5, 40, 90])
-def test_jpeg_is_pillows(channels, quality):
-    clean = picture(33, 50, channels, batch=2)
-    degraded = JPEGCompression(quality)(clean, seeded())
-    expected = torch.stack([pillow_jpeg(image, quality) for image in clean])
-    assert torch.equal(degraded, expected)
-
-
-@pytest.mark.parametrize("channels, tolerance", [(1, 1 / 255), (3, 3 / 255)])
-def test_jpeg_at_quality_100_is_nearly_lossless(channels, tolerance):
-    clean = picture(40, 40, channels)
-    error = (JPEGCompression(100)(clean, seeded()) - clean).abs()
-    assert error.mean() < tolerance  # colour loses more, to the subsampled chroma
-    worse = (JPEGCompression(10)(clean, seeded()) - clean).abs()
-    assert worse.mean() > 2 * error.mean()
-
-
-@pytest.mark.parametrize("size", [(33, 50), (40, 40), (7, 3)])
-def test_jpeg_by_tensors_is_libjpegs(size):
-    """All qualities in one batch."""
-    clean = picture(*size, 1, batch=1)
-    quality = torch.arange(1, 101)
-    ours = grey_jpeg(clean.expand(100, -1, -1, -1), quality.float())
-    theirs = torch.stack([pillow_jpeg(clean[0], int(q)) for q in quality])
-
-    def rms(difference: torch.Tensor) -> torch.Tensor:
-        return (255 * difference).square().mean((1, 2, 3)).sqrt()
-
-    assert rms(ours - theirs).mean() < 0.2
-    rounded = (clean * 255).round() / 255
-    assert float(rms(ours - rounded).mean()) == pytest.approx(
-        float(rms(theirs - rounded).mean()), rel=0.01
-    )
-    assert ours.shape == theirs.shape and ours.dtype == clean.dtype
-
-
-def test_jpeg_clips_what_lies_outside_the_range():
-    clean = (
-        torch.tensor([-3.0, 5.0]).reshape(1, 1, 1, 2).repeat_interleave(8, 3).expand(1, 1, 8, 16)
-    )
-    degraded = JPEGCompression(100)(clean, seeded())
-    assert torch.allclose(degraded, clean.clamp(0, 1), atol=2 / 255)
 
 
 def test_every_quality_of_a_range_is_drawn():
@@ -580,3 +713,16 @@ def test_quantisation_needs_two_levels():
         Quantisation(1)
     with pytest.raises(TypeError):
         Quantisation(2.5)
+
+
+# --------------------------------------------------------------------------------- for the sliders
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_level_of_a_slider_is_a_degradation(name):
+    kind, clean = KINDS[name], picture(16, 16)
+    assert kind.low <= kind.start <= kind.high
+    for level in {kind.low, kind.start, kind.high}:
+        degraded = apply(kind.degradation(level), clean)
+        assert degraded.shape == clean.shape and np.isfinite(degraded).all()
+    assert not np.array_equal(apply(kind.degradation(kind.start), clean), clean)

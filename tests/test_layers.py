@@ -1,4 +1,6 @@
-"""The architecture: imports go to lower layers only, and ``import dncnn_lib`` is light."""
+"""The architecture: the core below the wings, imports to lower layers only, and light imports."""
+
+from __future__ import annotations
 
 import ast
 import os
@@ -12,78 +14,131 @@ import dncnn_lib
 
 PACKAGE = Path(dncnn_lib.__file__).parent
 
-LAYERS = [
-    {"_check", "_files", "_memory", "_paths"},
-    {"images", "degrade", "model", "metrics", "optim", "patches"},
-    {"datasets", "engine", "samples", "zoo"},
-    {"plots", "environment", "protocols"},
-    {"recipes", "benchmark", "experiments", "widgets", "exercises"},
-    {"runs", "explorer"},
-    {"tables"},
-    {"cli"},
-    {"__init__", "__main__"},
+CORE = [
+    {"_check", "_codecs", "_files", "_memory"},
+    {"hardware", "images", "metrics", "model", "optim", "resize"},
+    {"_formats", "jpeg", "patches", "samples"},
+    {"datasets", "degrade", "zoo"},
+    {"tasks"},
+    {"restoring", "training"},
+    {"evaluation"},
 ]
-LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"cli"}]
+LAYER = {name: number for number, names in enumerate(CORE + WINGS) for name in names}
+FACADE = {name for names in CORE for name in names} | {"making"}
+WIDGETS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
-def imported(source: str, level: int = 1) -> set[str]:
-    """The modules of this package that a module's source imports, anywhere in it.
+def place(module: Path) -> str:
+    """A module of the core by its name, and one of a wing by the wing's."""
+    return module.parts[0].removesuffix(".py")
 
-    level: dots of an import from this package, 2 in the module of a folder."""
+
+def imported(source: str, package: str = "dncnn_lib") -> set[str]:
+    """The dotted names of what a module's source imports, anywhere in it.
+
+    package: that the module is in. ``from . import a`` is the import of ``package.a``, and
+    ``from .a import b`` that of ``package.a.b``, be it a module or not.
+    """
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.level == level:
-            found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dncnn_lib":
-            below = node.module.split(".")[1:]
-            found |= set(below[:1]) or {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = [*(above if node.level else []), *filter(None, [node.module])]
+            found |= {".".join([*base, alias.name]) for alias in node.names}
         elif isinstance(node, ast.Import):
-            paths = [alias.name.split(".") for alias in node.names]
-            found |= {
-                path[1] if path[1:] else "__init__" for path in paths if path[0] == "dncnn_lib"
-            }
+            found |= {alias.name for alias in node.names}
     return found
+
+
+def imports_of(module: Path) -> set[str]:
+    package = ".".join(["dncnn_lib", *module.parts[:-1]])
+    return imported((PACKAGE / module).read_text("utf-8"), package)
+
+
+def ours(module: Path) -> set[str]:
+    """The modules of the core and the wings that a module imports; "" is the package itself."""
+    names = {name for name in imports_of(module) if name.split(".")[0] == "dncnn_lib"}
+    parts = {(name.split(".") + [""])[1] for name in names}
+    return {part if part in LAYER or part == "" else "" for part in parts}
 
 
 def test_the_reader_of_imports_sees_every_form():
     source = """
 from . import _check, _files
 from .images import as_batch
+from .. import zoo
+from ..lessons.check import asked as a
 from dncnn_lib.model import DnCNN
-from dncnn_lib import metrics
-import dncnn_lib.zoo
+import dncnn_lib.metrics
 import numpy as np, dncnn_lib.degrade as d
 if TYPE_CHECKING:
-    from .patches import PatchSampler
+    from matplotlib.axes import Axes
 def later():
-    from .engine import train
+    from .patches import PatchSampler
     import torch
 """
-    assert imported(source) == {
-        "_check", "_files", "images", "model", "metrics", "zoo", "degrade", "patches", "engine"
-    }  # fmt: skip
-    assert imported("import dncnn_lib") == {"__init__"}
+    assert imported(source, "dncnn_lib.show") == {
+        "dncnn_lib.show._check",
+        "dncnn_lib.show._files",
+        "dncnn_lib.show.images.as_batch",
+        "dncnn_lib.zoo",
+        "dncnn_lib.lessons.check.asked",
+        "dncnn_lib.model.DnCNN",
+        "dncnn_lib.metrics",
+        "dncnn_lib.degrade",
+        "dncnn_lib.show.patches.PatchSampler",
+        "matplotlib.axes.Axes",
+        "numpy",
+        "torch",
+    }
+    assert imported("from .a import b\nfrom . import c") == {"dncnn_lib.a.b", "dncnn_lib.c"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
-def test_imports_go_to_lower_layers_only(path):
-    """A folder of modules has the layer of its name; inside it they may import one another."""
-    depth = len(path.relative_to(PACKAGE).parts)
-    module = path.stem if depth == 1 else path.relative_to(PACKAGE).parts[0]
-    assert module in LAYER, f"give {module} a place in LAYERS"
-    for name in imported(path.read_text("utf-8"), depth):
-        if name in LAYER:
-            assert LAYER[name] < LAYER[module], f"{module} imports {name}"
-        else:
-            assert module != "__init__" or name in vars(dncnn_lib), f"no module {name}"
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_to_lower_layers_only(module):
+    """A wing has the layer of its name; inside it the modules may import one another."""
+    name = place(module)
+    if name in ("__init__", "__main__"):
+        return
+    assert name in LAYER, f"give {name} a place in CORE or WINGS"
+    for other in ours(module) - {name if module.parts[1:] else None}:
+        assert other, f"{module} imports the package itself, or what is not in it"
+        assert LAYER[other] < LAYER[name], f"{module} imports {other}"
 
 
-def test_the_engine_trains_any_network():
-    assert "model" not in imported((PACKAGE / "engine.py").read_text("utf-8"))
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_only_the_lessons_import_the_lessons(module):
+    assert place(module) == "lessons" or "lessons" not in ours(module)
 
 
-HEAVY = ("matplotlib", "ipywidgets", "IPython", "skimage", "skimage.io", "PIL", "h5py", "pooch",
-         "requests", "tifffile", "imagecodecs", "safetensors")  # fmt: skip
+def test_what_the_package_offers_is_of_the_core_and_the_recipes():
+    module = Path("__init__.py")
+    assert ours(module) <= FACADE
+    wings = {name for name in imports_of(module) if ".making" in name}
+    assert all(name.startswith("dncnn_lib.making.recipes.") for name in wings)
+    assert ours(Path("__main__.py")) == {"cli"}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.parts[1:]], ids=str)
+def test_the_core_draws_nothing(module):
+    assert not {name.split(".")[0] for name in imports_of(module)} & WIDGETS
+
+
+def test_training_trains_any_network():
+    """And nothing that it stands on knows DnCNN."""
+    seen, todo = set(), {"training"}
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        todo |= ours(Path(f"{name}.py")) - seen
+    assert "tasks" in seen and "model" not in seen
+
+
+HEAVY = (*WIDGETS, "skimage", "skimage.io", "PIL", "h5py", "pooch", "requests", "tifffile",
+         "imagecodecs", "safetensors")  # fmt: skip
 
 LIGHT = f"""
 import logging, os, random, sys, warnings
@@ -102,6 +157,9 @@ import dncnn_lib
 assert state() == before, "importing changed the state of the process"
 loaded = [name for name in {HEAVY!r} if name in set(sys.modules) - there]
 assert not loaded, f"importing loaded {{loaded}}"
+import dncnn_lib.explorer.view, dncnn_lib.show.pictures, dncnn_lib.show.plots, dncnn_lib.show.svg
+loaded = [name for name in {sorted(WIDGETS)!r} if name in set(sys.modules)]
+assert not loaded, f"importing the pictures loaded {{loaded}}"
 """
 
 

@@ -1,6 +1,5 @@
 """Reuse of freed memory, measured by what the system counts: page faults and resident memory."""
 
-import ctypes
 import platform
 import subprocess
 import sys
@@ -82,43 +81,16 @@ def test_afterwards_most_memory_goes_back():
     assert after - before <= 300
 
 
-class Library:
-    """Records what is asked of malloc."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def mallopt(self, name: int, value: int) -> None:
-        self.calls.append("keep" if (name, value) == (_memory._MMAP_MAX, 0) else "")
-        if (name, value) == (_memory._MMAP_MAX, 65536):
-            self.calls[-1] = "release"
-
-    def malloc_trim(self, pad: ctypes.c_size_t) -> None:
-        pass
-
-    @property
-    def changes(self) -> list[str]:
-        return [call for call in self.calls if call]
-
-
-@pytest.fixture
-def library(monkeypatch) -> Library:
-    library = Library()
-    monkeypatch.setattr(_memory, "_glibc", lambda: library)
-    monkeypatch.setattr(_memory, "_users", 0)
-    return library
-
-
-def test_nested_and_after_an_error_it_is_released_once(library):
+def test_nested_and_after_an_error_it_is_released_once(malloc):
     with pytest.raises(KeyError), _memory.reused():
         with _memory.reused():
             pass
-        assert library.changes == ["keep"]
+        assert malloc.changes == ["keep"]
         raise KeyError
-    assert library.changes == ["keep", "release"]
+    assert malloc.changes == ["keep", "release"]
 
 
-def test_two_threads_share_it(library):
+def test_two_threads_share_it(malloc):
     entered, leave = threading.Event(), threading.Event()
 
     def work():
@@ -131,10 +103,10 @@ def test_two_threads_share_it(library):
     assert entered.wait(10)
     with _memory.reused():
         pass
-    assert library.changes == ["keep"]
+    assert malloc.changes == ["keep"]
     leave.set()
     thread.join()
-    assert library.changes == ["keep", "release"]
+    assert malloc.changes == ["keep", "release"]
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):

@@ -7,18 +7,11 @@ import pytest
 import torch
 from helpers import whole
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy import stats
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from dncnn_lib.metrics import (
-    autocorrelation,
-    luma,
-    psnr,
-    shave,
-    spread_by_brightness,
-    spread_by_detail,
-    ssim,
-)
+from dncnn_lib.metrics import autocorrelation, correlation, luma, psnr, shave, ssim
 
 
 def pair(*shape: int, peak: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -185,12 +178,12 @@ BAD_PAIRS = [
     (
         np.full((4, 4), np.nan),
         np.zeros((4, 4)),
-        "restored is 'an image with NaN or infinite values', but must be finite everywhere",
+        "restored has NaN or infinite values, but must be finite everywhere",
     ),
     (
         np.zeros((4, 4)),
         np.full((4, 4), -np.inf),
-        "clean is 'an image with NaN or infinite values', but must be finite everywhere",
+        "clean has NaN or infinite values, but must be finite everywhere",
     ),
     (
         np.zeros(4),
@@ -315,50 +308,12 @@ def test_autocorrelation_refuses_what_it_cannot_do():
         autocorrelation(np.zeros((2, 8)))
 
 
-def test_spread_by_brightness_is_the_deviation_in_each_part():
-    clean = np.repeat(np.linspace(0, 1, 500), 400).reshape(500, 400)
-    noise = np.random.default_rng(0).standard_normal(clean.shape) * (0.1 + clean)
-    brightness, spread = spread_by_brightness(noise, clean, bins=20)
-    assert brightness.shape == spread.shape == (20,)
-    np.testing.assert_allclose(spread, 0.1 + brightness, rtol=0.05)
-
-
-def test_spread_by_brightness_leaves_out_rare_values():
-    clean = np.full((30, 30), 0.25)
-    clean[0, :5] = 0.9
-    brightness, spread = spread_by_brightness(np.zeros((30, 30)), clean)
-    np.testing.assert_allclose(brightness, [0.25])
-    assert spread.tolist() == [0]
-    nothing = spread_by_brightness(np.zeros((3, 3)), np.zeros((3, 3)))
-    assert [part.size for part in nothing] == [0, 0]
-
-
-def test_spread_by_brightness_needs_two_images_of_one_size():
-    message = "noise's shape is (2, 3), but must be that of clean, (3, 2)"
-    with pytest.raises(ValueError, match=whole(message)):
-        spread_by_brightness(np.zeros((2, 3)), np.zeros((3, 2)))
-
-
-def test_spread_by_detail_sorts_the_squares_and_measures_the_noise_in_each():
-    flat, rough = np.full((4, 4), 0.5), 0.5 + 0.25 * np.tile([[1, -1], [-1, 1]], (2, 2))
-    clean = np.block([[rough, flat], [flat, rough]])
-    noise = np.block([[np.full((4, 4), 0.3), np.zeros((4, 4))], [0.1 * rough, -rough]])
-    detail, spread = spread_by_detail(noise, clean, bins=2, block=4)
-    np.testing.assert_allclose(detail, [0, 0.25])
-    power = 0.25 + 0.25**2  # the mean square of ``rough``
-    expected = [np.sqrt((0.1**2 * power + 0) / 2), np.sqrt((0.3**2 + power) / 2)]
-    np.testing.assert_allclose(spread, expected)
-
-
-def test_spread_by_detail_leaves_out_what_is_no_whole_square():
-    clean = np.random.default_rng(0).random((16, 24))
-    larger = np.pad(clean, ((0, 7), (0, 5)), constant_values=9.0)
-    for a, b in zip(spread_by_detail(clean, clean), spread_by_detail(larger, larger)):
-        np.testing.assert_allclose(a, b)
-
-
-def test_spread_by_detail_refuses_images_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"^noise's shape is \(8, 8\), but must be that of clean"):
-        spread_by_detail(np.zeros((8, 8)), np.zeros((8, 16)))
-    with pytest.raises(ValueError, match=r"^clean's shape is \(8, 16\), but must be room for 6 sq"):
-        spread_by_detail(np.zeros((8, 16)), np.zeros((8, 16)))
+def test_correlation_is_pearsons():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((20, 30)), rng.random((20, 30))
+    mixed = 0.6 * (a - a.mean()) / a.std() + 0.8 * (b - b.mean()) / b.std()
+    expected = stats.pearsonr(a.ravel(), mixed.ravel()).statistic
+    assert correlation(a, mixed) == pytest.approx(expected, abs=1e-12)
+    assert correlation(a, 3 - 2 * a) == pytest.approx(-1, abs=1e-12)
+    assert math.isnan(correlation(a, np.full((20, 30), 0.5)))
+    assert math.isnan(correlation(np.zeros((20, 30)), a))

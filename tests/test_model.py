@@ -4,26 +4,12 @@ import math
 
 import pytest
 import torch
-from helpers import seeded, whole
+from helpers import lively, seeded, whole
 from torch import nn
 
 from dncnn_lib.model import DnCNN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def lively(net: DnCNN, seed: int = 0) -> DnCNN:
-    """The network with random biases and batch-norm statistics, half of the γ negative; eval."""
-    generator = seeded(seed)
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.3, generator=generator)
-                module.running_var.uniform_(0.2, 2, generator=generator)
-                module.weight.normal_(0, 1, generator=generator)
-            if getattr(module, "bias", None) is not None and not isinstance(module, DnCNN):
-                module.bias.normal_(0, 0.3, generator=generator)
-    return net.eval()
 
 
 # ------------------------------------------------------------------------------------- architecture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dncnn_lib.optim import Muon
+from dncnn_lib.optim import Muon, make_optimizer
 
 
 def layer(outputs=6, inputs=5, memory_format=torch.contiguous_format):
@@ -97,3 +97,39 @@ def test_the_learning_rate_reaches_both():
     conv.weight.grad, conv.bias.grad = GRADIENT.clone(), torch.ones(6)
     optimizer.step()
     assert all(torch.equal(p, b) for p, b in zip(conv.parameters(), before))
+
+
+@pytest.mark.parametrize(
+    "name, kind", [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD), ("muon", Muon)]
+)
+def test_only_the_weights_of_layers_decay(name, kind):
+    """Without a gradient nothing but the decay moves."""
+    conv = layer()
+    conv.bias.data.fill_(1.0)
+    optimizer = make_optimizer(conv, name, 0.1, weight_decay=0.5)
+    assert type(optimizer) is kind
+    before = conv.weight.detach().clone()
+    conv.weight.grad, conv.bias.grad = torch.zeros_like(conv.weight), torch.zeros_like(conv.bias)
+    optimizer.step()
+    assert torch.equal(conv.bias, torch.ones(6))
+    assert (conv.weight.abs() < before.abs()).float().mean() > 0.9
+
+
+def test_sgd_has_momentum():
+    conv = layer()
+    conv.bias.data.zero_()
+    optimizer = make_optimizer(conv, "sgd", 0.1, momentum=0.5)
+    for _ in range(2):
+        conv.bias.grad = torch.ones(6)
+        optimizer.step()
+    torch.testing.assert_close(conv.bias.detach(), torch.full((6,), -0.1 - 0.1 * 1.5))
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
+def test_a_network_without_biases_or_without_layers_has_an_optimizer(name):
+    for net in (nn.Conv2d(4, 4, 3, bias=False), nn.BatchNorm2d(4)):
+        optimizer = make_optimizer(net, name, 0.1)
+        net(torch.rand((2, 4, 5, 5), generator=torch.Generator().manual_seed(0))).sum().backward()
+        before = [p.detach().clone() for p in net.parameters()]
+        optimizer.step()
+        assert any(not torch.equal(p, b) for p, b in zip(net.parameters(), before))

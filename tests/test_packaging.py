@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import tomllib
@@ -52,6 +53,12 @@ def test_the_makefile_installs_all_extras():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     (extras,) = re.findall(r'-e "\.\[(.*?)\]"', makefile)
     assert set(extras.split(",")) == set(EXTRAS)
+
+
+def test_the_commands_exist():
+    for target in PROJECT["scripts"].values():
+        module, name = target.split(":")
+        assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_the_top_level_holds_what_was_agreed():

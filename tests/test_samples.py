@@ -12,7 +12,7 @@ import skimage.transform
 from PIL import Image as PILImage
 
 from dncnn_lib import samples
-from dncnn_lib._paths import DATA
+from dncnn_lib._files import DATA
 from dncnn_lib.images import to_grey
 from dncnn_lib.samples import (
     attribution,

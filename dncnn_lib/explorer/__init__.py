@@ -1,12 +1,8 @@
-"""The explorer: move the noise, see what a network does.
+"""The explorer: change the noise, and see what a network removes.
 
-- ``view``  pure functions: from settings to pictures, numbers and code
-- ``pace``  how much work a picture may be while a hand is on the slider
-- ``page``  the controls, and what happens when they move
-- ``stage`` the picture itself, in the browser: swipe, pan, zoom, upload (``stage.js``, ``.css``)
+- ``view``   settings in; pictures, numbers and code out; loads no widgets
+- ``pace``   how much computing a picture may take while the slider moves
+- ``page``   ``Explorer``: the controls, and what happens when they change
+- ``stage``  the picture in the browser: swipe, pan, zoom, upload (``stage.js``, ``stage.css``)
+- ``timing`` how long each part of an answer takes
 """
-
-from .page import Explorer
-from .view import Region, Setting, explore
-
-__all__ = ["Explorer", "Region", "Setting", "explore"]

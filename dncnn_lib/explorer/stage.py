@@ -10,6 +10,8 @@ import anywidget
 import numpy as np
 import traitlets
 
+from ..images import as_uint8
+
 _HERE = Path(__file__).parent
 
 SCREEN = 512
@@ -25,11 +27,12 @@ LARGEST_UPLOAD = 200_000_000
 class Stage(anywidget.AnyWidget):
     """Two pictures of one region under a swipe line, and a small map of where the region is.
 
-    What Python sets: ``frame`` (see ``show``), ``overview`` (``show_overview``), ``message``, and
-    ``busy`` while a better picture or its numbers are to come.
-    What the browser sets: ``centre`` of the region, (row, column), and ``zoom``, one of ``ZOOMS``;
-    both may be set by Python, too. ``swipe``, from 0 to 1: how much of the left picture is seen.
-    An upload arrives at ``on_upload``'s function. After a kernel has gone the page says so.
+    Set by Python: ``frame`` (by ``show``), ``overview`` (by ``show_overview``), ``message`` (by
+    ``tell``), and ``busy`` while a better picture or its numbers are to come.
+    Set by the browser or by Python: ``centre`` of the region, (row, column); ``zoom``, one of
+    ``ZOOMS``; ``swipe``, from 0 to 1, how much of the left picture is seen.
+    An upload is handed to the function given to ``on_upload``. When the kernel is gone, the page
+    says so.
     """
 
     _esm = _HERE / "stage.js"
@@ -38,7 +41,7 @@ class Stage(anywidget.AnyWidget):
     frame = traitlets.Dict().tag(sync=True)
     overview = traitlets.Dict().tag(sync=True)
     busy = traitlets.Bool().tag(sync=True)
-    message = traitlets.Unicode().tag(sync=True)
+    message = traitlets.Dict({"text": "", "error": False}).tag(sync=True)
     centre = traitlets.List(traitlets.Float(), [0.0, 0.0], 2, 2).tag(sync=True)
     zoom = traitlets.Enum(ZOOMS, 2).tag(sync=True)
     swipe = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
@@ -49,7 +52,7 @@ class Stage(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._arriving: list[bytes] = []
-        self._upload: Callable[[bytes, str], None] = lambda data, name: None
+        self._handle_upload: Callable[[bytes, str], None] = lambda data, name: None
         self.on_msg(self._receive)
 
     @property
@@ -78,25 +81,29 @@ class Stage(anywidget.AnyWidget):
         """Draw the map from a whole picture, (H, W) or (H, W, 3) in [0, 1]."""
         height, width = picture.shape[:2]
         step = max(height, width) // 96 or 1
-        small = np.rint(255 * np.clip(picture[::step, ::step], 0, 1)).astype(np.uint8)
+        small = as_uint8(picture[::step, ::step])
         self.overview = {
-            "pixels": np.ascontiguousarray(small).tobytes(),
+            "pixels": small.tobytes(),
             "height": small.shape[0],
             "width": small.shape[1],
             "channels": 1 if small.ndim == 2 else 3,
             "whole": [height, width],
         }
 
+    def tell(self, text: str, *, error: bool = False) -> None:
+        """Write a message under the picture, in red if it is an error; "" clears it."""
+        self.message = {"text": text, "error": error}
+
     def on_upload(self, function: Callable[[bytes, str], None]) -> None:
-        """What is done with an upload: ``function(data, name)``."""
-        self._upload = function
+        """Have ``function(data, name)`` called with each upload."""
+        self._handle_upload = function
 
     def save(self, data: bytes, name: str) -> None:
-        """Have the browser save a PNG under that name, where it saves what it downloads."""
+        """Have the browser download a PNG under that name."""
         self.send({"type": "save", "name": name}, [data])
 
     def _receive(self, _widget: object, content: Any, buffers: list[Any]) -> None:
-        """Messages of the browser: an upload in parts, because a server refuses large messages."""
+        """A message from the browser. Uploads come in parts: a server refuses large messages."""
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "ping":
             self.send({"type": "pong"})
@@ -108,7 +115,8 @@ class Stage(anywidget.AnyWidget):
             self._arriving.append(bytes(buffers[0]))
             if sum(map(len, self._arriving)) > LARGEST_UPLOAD:
                 self._arriving = []
-                self.message = f"That file has more than {LARGEST_UPLOAD // 1_000_000} MB."
+                limit = LARGEST_UPLOAD // 1_000_000
+                self.tell(f"That file is larger than {limit} MB.", error=True)
             elif content.get("last"):
                 data, self._arriving = b"".join(self._arriving), []
-                self._upload(data, str(content.get("name"))[:80])
+                self._handle_upload(data, str(content.get("name"))[:80])

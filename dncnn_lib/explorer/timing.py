@@ -5,8 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from .. import _check
+from ..degrade import apply
 from . import view
 from .page import numbers_html
 from .stage import Stage
@@ -18,8 +20,9 @@ PICTURE = "dogs"
 def shares(side: int, method: str, *, repeats: int = 7) -> Mapping[str, float]:
     """Median seconds of each part of an answer, for a square region of a sample picture.
 
-    side: of the region, in pixels. "noise", "restoration" and "picture" (PSNR, bytes) come before
-    the picture is shown; "numbers" (SSIM, histogram, correlation) after it, when the hand rests.
+    side: of the region, in pixels; method: one of ``view.method_names()``. "noise", "restoration"
+    and "picture" (PSNR, bytes) come before the picture is shown; "numbers" (SSIM, histogram,
+    autocorrelation) after it, when the slider rests.
     """
     _check.integer("repeats", repeats, at_least=1)
     picture = view.sample(PICTURE)
@@ -28,18 +31,28 @@ def shares(side: int, method: str, *, repeats: int = 7) -> Mapping[str, float]:
     clean, stage = view.for_method(picture, method), Stage()
 
     def show(found: Exploration) -> None:
-        found.quick_numbers()
+        found = _unmeasured(found)
+        _ = found.comparison.psnr, found.comparison.degraded_psnr
         stage.show(found.picture("noisy"), found.picture("restored"), ("noisy", "restored"), "")
+
+    def measure(found: Exploration) -> None:
+        found = _unmeasured(found)
+        numbers_html(found, found.numbers())
 
     found = view.explore(picture, setting)
     whole = _median(lambda: view.explore(picture, setting), repeats)
-    noise = _median(lambda: view.degraded(clean, setting.noise, setting.level, 0), repeats)
+    noise = _median(lambda: apply(setting.degradation, clean, setting.seed), repeats)
     return {
         "noise": noise,
         "restoration": whole - noise,
         "picture": _median(lambda: show(found), repeats),
-        "numbers": _median(lambda: numbers_html(found, found.numbers()), repeats),
+        "numbers": _median(lambda: measure(found), repeats),
     }
+
+
+def _unmeasured(found: Exploration) -> Exploration:
+    """A copy whose ``comparison`` has computed nothing yet."""
+    return replace(found, comparison=replace(found.comparison))
 
 
 def _median(work: Callable[[], object], repeats: int) -> float:

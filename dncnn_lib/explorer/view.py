@@ -11,17 +11,29 @@ import torch
 from torch import nn
 
 from .. import _check, samples, zoo
-from ..degrade import add_gaussian_noise
-from ..engine import denoise
-from ..images import as_batch, decode_picture, to_grey
-from ..metrics import autocorrelation, psnr, ssim
-from ..widgets import NOISE_KINDS
+from ..degrade import KINDS, Degradation, apply
+from ..evaluation import Comparison
+from ..images import as_uint8, to_grey
+from ..metrics import autocorrelation
+from ..restoring import denoise
 
 LONGEST_SIDE = 1024
 """Pixels; larger uploads are reduced to it."""
 
-VIEWS = ("clean", "noisy", "restored", "taken away", "error ×4")
-"""What can be shown of a region. The last two have 0 as middle grey."""
+SSIM_WINDOW = 11
+"""Pixels; a region with a shorter side has no SSIM."""
+
+MAX_LAG = 16
+"""Pixels; how far the autocorrelation reaches."""
+
+VIEWS: dict[str, Callable[[Comparison], np.ndarray]] = {
+    "clean": lambda found: found.clean,
+    "noisy": lambda found: found.degraded,
+    "restored": lambda found: found.restored,
+    "removed": lambda found: found.removed + 0.5,
+    "error ×4": lambda found: 4 * found.error + 0.5,
+}
+"""What can be shown of a region, in [0, 1]. The last two have 0 as middle grey."""
 
 
 # ----------------------------------------------------------------------------------------- settings
@@ -44,15 +56,15 @@ class Region:
         left = min(max(round(centre[1] - width / 2), 0), shape[1] - width)
         return cls(top, left, height, width)
 
-    def grown(self, margin: int, shape: Sequence[int]) -> Region:
-        """With a margin on all sides, as far as a picture of that shape reaches."""
+    def with_margin(self, margin: int, shape: Sequence[int]) -> Region:
+        """The region and a margin on all sides, as far as a picture of that shape reaches."""
         top, left = max(self.top - margin, 0), max(self.left - margin, 0)
         bottom = min(self.top + self.height + margin, shape[0])
         right = min(self.left + self.width + margin, shape[1])
         return Region(top, left, bottom - top, right - left)
 
-    def of(self, picture: np.ndarray) -> np.ndarray:
-        """These pixels of a picture (H, W[, 3])."""
+    def crop(self, picture: np.ndarray) -> np.ndarray:
+        """These pixels of a picture (H, W) or (H, W, 3)."""
         rows = slice(self.top, self.top + self.height)
         return picture[rows, self.left : self.left + self.width]
 
@@ -61,8 +73,9 @@ class Region:
 class Setting:
     """What is asked for.
 
-    noise: a kind of ``NOISE_KINDS``, at that level, drawn by that seed; method: of
-    ``method_names()``; region: what is seen, None for the whole picture.
+    noise: one of ``degrade.KINDS``; level: an integer within its range; seed: of its draw; method:
+    one of ``method_names()``; region: what is seen, None for the whole picture. Raises
+    ``TypeError`` or ``ValueError`` for others.
     """
 
     noise: str = "Gaussian"
@@ -72,40 +85,46 @@ class Setting:
     region: Region | None = None
 
     def __post_init__(self) -> None:
-        _check.one_of("noise", self.noise, tuple(NOISE_KINDS))
-        kind = NOISE_KINDS[self.noise]
+        _check.one_of("noise", self.noise, tuple(KINDS))
+        kind = KINDS[self.noise]
         _check.integer("level", self.level, at_least=kind.low)
         if self.level > kind.high:
             _check.fail("level", self.level, f"at most {kind.high} for {self.noise}")
         _check.seed("seed", self.seed)
         _check.one_of("method", self.method, method_names())
 
+    @property
+    def degradation(self) -> Degradation:
+        """The noise at its level."""
+        return KINDS[self.noise].degradation(self.level)
+
 
 # ------------------------------------------------------------------------------------------ methods
 
 
-def _median(noisy: np.ndarray, _sigma: float) -> np.ndarray:
+def _median(noisy: np.ndarray, _noise_std: float) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     return median_filter(noisy, 3)
 
 
-def _total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:
+def _total_variation(noisy: np.ndarray, noise_std: float) -> np.ndarray:
     from skimage.restoration import denoise_tv_chambolle
 
-    return denoise_tv_chambolle(noisy, weight=0.8 * sigma) if sigma else noisy
+    return denoise_tv_chambolle(noisy, weight=0.8 * noise_std) if noise_std else noisy
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A method that is not a network: ``(noisy (H, W), std of the noise in [0, 1]) → restored``.
+    """A method that is not a network.
 
-    margin: pixels around a region that it is given too.
+    description: in a few words; margin: pixels around a region that it needs too; restore: (noisy
+    (H, W), standard deviation of the noise in units of [0, 1]) → restored (H, W).
     """
 
-    about: str
+    description: str
     margin: int
-    apply: Callable[[np.ndarray, float], np.ndarray]
+    restore: Callable[[np.ndarray, float], np.ndarray]
 
 
 FILTERS = {
@@ -123,9 +142,9 @@ def method_names() -> list[str]:
     return [*zoo.model_names(), *FILTERS]
 
 
-def about(method: str) -> str:
+def describe(method: str) -> str:
     """The method in a few words."""
-    return FILTERS[method].about if method in FILTERS else zoo.card(method)["about"]
+    return FILTERS[method].description if method in FILTERS else zoo.card(method)["about"]
 
 
 @functools.cache
@@ -139,7 +158,7 @@ def in_colour(method: str) -> bool:
     return method not in FILTERS and network(method).channels == 3
 
 
-# ------------------------------------------------------------------------------------- the picture
+# ----------------------------------------------------------------------------------------- pictures
 
 
 @functools.lru_cache(4)
@@ -154,16 +173,9 @@ def sample_names() -> tuple[str, ...]:
     return tuple(samples.held_out_images())
 
 
-def uploaded(data: bytes, name: str = "the file") -> np.ndarray:
-    """The picture in an image file, (H, W) or (H, W, 3) in [0, 1], as ``reduced`` makes it.
-
-    Raises ``ValueError``, in words for people, for what is not an image.
-    """
-    return reduced(decode_picture(data, name).pixels)
-
-
 def reduced(picture: np.ndarray) -> np.ndarray:
-    """A picture of sides of at most ``LONGEST_SIDE``: larger ones are reduced by averaging."""
+    """A picture, (H, W) or (H, W, 3) float32 in [0, 1], with sides of at most ``LONGEST_SIDE``:
+    a larger one is reduced by averaging, others pass unchanged."""
     from PIL import Image
 
     height, width = picture.shape[:2]
@@ -183,83 +195,60 @@ def for_method(picture: np.ndarray, method: str) -> np.ndarray:
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
 
 
-def degraded(clean: np.ndarray, noise: str, level: int, seed: int) -> np.ndarray:
-    """The whole picture with that noise: the same draw for the same seed."""
-    if noise == "Gaussian":  # as the lessons draw it
-        return add_gaussian_noise(clean, level, seed=seed)
-    batch, restore = as_batch(clean, name="clean")
-    generator = torch.Generator().manual_seed(seed)
-    return restore(NOISE_KINDS[noise].degradation(level)(batch, generator))
-
-
-@dataclass(frozen=True, eq=False)
-class Exploration:
-    """A region before and after: clean, noisy and restored, (H, W) or (H, W, 3) float32.
-
-    method: that restored it, which for a quick look is not the one of the setting.
-    """
-
-    setting: Setting
-    method: str
-    clean: np.ndarray
-    noisy: np.ndarray
-    restored: np.ndarray
-
-    @property
-    def removed(self) -> np.ndarray:
-        """What the method took away: noisy − restored."""
-        return self.noisy - self.restored
-
-    def picture(self, view: str) -> np.ndarray:
-        """One of ``VIEWS`` as uint8 of the region's shape."""
-        _check.one_of("view", view, VIEWS)
-        if view == "taken away":
-            values = self.removed + 0.5
-        elif view == "error ×4":
-            values = 4 * (self.restored - self.clean) + 0.5
-        else:
-            values = getattr(self, view)
-        return np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
-
-    def quick_numbers(self) -> tuple[float, float]:
-        """PSNR in dB of the noisy region and of the restored one."""
-        return tuple(psnr(x, self.clean, data_range=1.0) for x in (self.noisy, self.restored))
-
-    def numbers(self) -> Numbers:
-        """All that is measured of the region."""
-        grey = [one_channel(x) for x in (self.removed, self.noisy - self.clean)]
-        lags = min(16, grey[0].shape[1] - 1)
-        similar = [
-            ssim(x, self.clean, data_range=1.0) if min(self.clean.shape[:2]) >= 11 else np.nan
-            for x in (self.noisy, self.restored)
-        ]
-        return Numbers(
-            *self.quick_numbers(),
-            *similar,
-            255 * float(grey[1].std()),
-            255 * float(grey[0].std()),
-            autocorrelation(grey[0], lags),
-        )
-
-
-def one_channel(values: np.ndarray) -> np.ndarray:
-    """Of colour, the first: the mean of three would have weaker noise."""
+def first_channel(values: np.ndarray) -> np.ndarray:
+    """(H, W) of (H, W) or (H, W, 3): red, because the mean of three has weaker noise."""
     return values if values.ndim == 2 else values[..., 0]
+
+
+# -------------------------------------------------------------------------------------- exploration
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """noisy_psnr, restored_psnr in dB; noisy_ssim, restored_ssim, NaN for less than 11 pixels;
-    noise_std, removed_std on the 0–255 scale; correlation of what was taken away with itself, for
-    pixels 0 to 16 apart in a row."""
+    """What is measured of a region.
 
-    noisy_psnr: float
-    restored_psnr: float
-    noisy_ssim: float
-    restored_ssim: float
+    psnr, degraded_psnr: dB; ssim, degraded_ssim: NaN where a side has less than ``SSIM_WINDOW``
+    pixels; noise_std: standard deviation of the noise, on the 0–255 scale; autocorrelation: of what
+    was removed, for pixels 0 to ``MAX_LAG`` apart in a row. The last two are of the first channel.
+    """
+
+    psnr: float
+    degraded_psnr: float
+    ssim: float
+    degraded_ssim: float
     noise_std: float
-    removed_std: float
-    correlation: np.ndarray
+    autocorrelation: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Exploration:
+    """A region before and after, and how it came about.
+
+    method: what restored it, which for a quick look is not the method of the setting; comparison:
+    arrays (H, W) or (H, W, 3), float32.
+    """
+
+    setting: Setting
+    method: str
+    comparison: Comparison
+
+    def picture(self, view: str) -> np.ndarray:
+        """One of ``VIEWS`` as uint8, of the region's shape."""
+        return as_uint8(VIEWS[_check.one_of("view", view, tuple(VIEWS))](self.comparison))
+
+    def numbers(self) -> Numbers:
+        """All that is measured of the region; takes longer than ``comparison.psnr`` alone."""
+        found = self.comparison
+        height, width = found.clean.shape[:2]
+        has_ssim = min(height, width) >= SSIM_WINDOW
+        return Numbers(
+            psnr=found.psnr,
+            degraded_psnr=found.degraded_psnr,
+            ssim=found.ssim if has_ssim else np.nan,
+            degraded_ssim=found.degraded_ssim if has_ssim else np.nan,
+            noise_std=255 * float(first_channel(found.noise).std()),
+            autocorrelation=autocorrelation(first_channel(found.removed), min(MAX_LAG, width - 1)),
+        )
 
 
 def explore(
@@ -273,70 +262,63 @@ def explore(
 
     picture: (H, W) or (H, W, 3) in [0, 1]. method: restore with that one instead of the
     setting's, on the picture as the setting's method takes it. net: instead of ``network(method)``.
-    The restored region is what the method gives there for the whole picture; for total variation
-    nearly.
+    The restored region is what the method gives there for the whole picture; total variation
+    gives nearly that.
     """
     clean = for_method(picture, setting.method)
-    noisy = degraded(clean, setting.noise, setting.level, setting.seed)
+    noisy = apply(setting.degradation, clean, setting.seed)
     region = setting.region or Region(0, 0, *clean.shape[:2])
-    method = method or setting.method
-    _check.one_of("method", method, method_names())
-    found = FILTERS.get(method)
-    net = None if found else net or network(method)
-    outer = region.grown(found.margin if found else net.receptive_field // 2, clean.shape)
-    given = outer.of(noisy)
-    if found:
-        sigma = float((noisy - clean).std())  # of the whole: what is seen must not change it
-        restored = found.apply(given, sigma)
+    method = _check.one_of("method", method or setting.method, method_names())
+    if method in FILTERS:
+        margin = FILTERS[method].margin
     else:
-        restored = denoise(given, net, precision="auto")
+        net = net or network(method)
+        margin = net.receptive_field // 2
+    outer = region.with_margin(margin, clean.shape)
+    if method in FILTERS:
+        noise_std = float((noisy - clean).std())  # of the whole: what is seen must not change it
+        restored = FILTERS[method].restore(outer.crop(noisy), noise_std)
+    else:
+        restored = denoise(outer.crop(noisy), net, precision="auto")
     inner = replace(region, top=region.top - outer.top, left=region.left - outer.left)
-    seen = (region.of(clean), region.of(noisy), inner.of(restored))
-    return Exploration(setting, method, *(np.ascontiguousarray(x, np.float32) for x in seen))
+    seen = (region.crop(clean), region.crop(noisy), inner.crop(restored))
+    comparison = Comparison(*(np.ascontiguousarray(values, np.float32) for values in seen))
+    return Exploration(setting, method, comparison)
 
 
 def code_for(setting: Setting, picture: str | None) -> str:
-    """Python that makes what is seen, from the library's public functions.
+    """Python that makes what is seen from the library's public functions, and prints its PSNRs.
 
     picture: the name of a sample picture, or None for an upload, which the code reads from
     ``your-picture.png``.
     """
-    kind, seen = NOISE_KINDS[setting.noise], setting.region
     read = f'dn.sample_image("{picture}", grey={not in_colour(setting.method)})'
     if picture is None:
         read = 'view.reduced(dn.read_image("your-picture.png"))'
         read = f'view.for_method({read}, "{setting.method}")'
-    if setting.noise == "Gaussian":
-        noise = [f"noisy = dn.add_gaussian_noise(clean, {setting.level}, seed={setting.seed})"]
-    else:
-        noise = [
-            "batch, as_image = as_batch(clean)",
-            f"draw = torch.Generator().manual_seed({setting.seed})",
-            f"noisy = as_image(dn.{kind.code.format(setting.level)}(batch, draw))",
-        ]
     if setting.method in FILTERS:
-        restore = f'view.FILTERS["{setting.method}"].apply(noisy, (noisy - clean).std())'
+        restore = f'view.FILTERS["{setting.method}"].restore(noisy, (noisy - clean).std())'
     else:
         restore = f'dn.denoise(noisy, dn.load_pretrained("{setting.method}"), precision="auto")'
-    region = "..."
-    if seen:
-        bottom, right = seen.top + seen.height, seen.left + seen.width
-        region = f"np.s_[{seen.top}:{bottom}, {seen.left}:{right}]"
+    region, seen = setting.region, "..."
+    if region:
+        bottom, right = region.top + region.height, region.left + region.width
+        seen = f"np.s_[{region.top}:{bottom}, {region.left}:{right}]"
     lines = [
         f"clean = {read}",
-        *noise,
+        f"noisy = dn.apply(dn.{setting.degradation!r}, clean, seed={setting.seed})",
         f"restored = {restore}",
-        f"seen = {region}",
-        'print(f"{dn.psnr(restored[seen], clean[seen], data_range=1.0):.1f} dB")',
+        "",
+        f"seen = {seen}",
+        "found = dn.Comparison(clean[seen], noisy[seen], restored[seen])",
+        'print(f"noisy {found.degraded_psnr:.1f} dB, restored {found.psnr:.1f} dB")',
     ]
     body = "\n".join(lines)
     imports = {
         "import numpy as np": "np.",
-        "import torch": "torch.",
         "": "",
         "import dncnn_lib as dn": "",
         "from dncnn_lib.explorer import view": "view.",
-        "from dncnn_lib.images import as_batch": "as_batch(",
     }
     needed = [line for line, use in imports.items() if use in body]
     return "\n".join([*needed, "", body, ""]).lstrip()

@@ -1,0 +1,258 @@
+"""Lesson 03, Building DnCNN: its diagram, the receptive field as a widget, and the checks of the
+exercises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import numpy as np
+import torch
+from torch import nn
+
+from .. import _check
+from ..images import as_float, as_uint8
+from ..show.panels import panel
+from ..show.pictures import COLOURS, SERIES, side_by_side
+from .check import asked, check, exercise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+PATCH_SIZES = {"EPLL": 36, "MLP": 47, "BM3D": 49, "CSF": 61, "TNRD": 61, "WNNM": 361}
+"""Side in pixels of what each method looks at for one pixel, at σ = 25: Table I of the paper."""
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """What one output pixel of a network sees: a picture (H, W, 3) in [0, 1], and the numbers.
+
+    side: of the receptive field, in pixels. parameters: of a grey network 64 wide, with batch norm.
+    """
+
+    depth: int
+    kernel: int
+    side: int
+    parameters: int
+    picture: np.ndarray
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the numbers."""
+        larger = [name for name, side in PATCH_SIZES.items() if side > self.side]
+        return (
+            f"{self.depth} layers of {self.kernel}×{self.kernel}: one pixel sees "
+            f"{self.side}×{self.side} = {self.side**2:,} pixels, for {self.parameters:,} "
+            f"parameters; more is seen by {', '.join(larger) or 'none of the six'}"
+        )
+
+
+def field_view(
+    photo: np.ndarray, depth: int, kernel: int = 3, *, centre: tuple[int, int] | None = None
+) -> FieldView:
+    """The square that one pixel of ``depth`` layers of ``kernel``×``kernel`` sees, on ``photo``.
+
+    photo: (H, W) in [0, 1]. depth: at least 2. kernel: odd. centre: row and column of the pixel,
+    by default the middle. For comparison the squares of BM3D, of CSF and TNRD, and of WNNM.
+    """
+    _check.integer("depth", depth, at_least=2)
+    if _check.integer("kernel", kernel, at_least=1) % 2 == 0:
+        _check.fail("kernel", kernel, "odd")
+    width = 64
+    side = 1 + depth * (kernel - 1)
+    weights = kernel**2 * (2 * width + (depth - 2) * width**2)
+    centre = centre or (photo.shape[0] // 2, photo.shape[1] // 2)
+    squares = {"WNNM 361": 361, "CSF, TNRD 61": 61, "BM3D 49": 49}
+    picture = _squares(photo, centre, side, squares)
+    return FieldView(depth, kernel, side, weights + 2 * width * (depth - 2), picture)
+
+
+def field_slider(
+    photo: np.ndarray,
+    *,
+    depth: int = 17,
+    kernel: int = 3,
+    centre: tuple[int, int] | None = None,
+) -> ipywidgets.VBox:
+    """Sliders for depth and kernel size over what ``field_view`` shows.
+
+    The children are the two sliders, the sentence with the numbers and the picture.
+    """
+    layout = ipywidgets.Layout(width="480px")
+    depths = ipywidgets.IntSlider(depth, 2, 40, description="depth", layout=layout)
+    kernels = ipywidgets.IntSlider(kernel, 1, 11, 2, description="kernel", layout=layout)
+
+    def answer() -> tuple[bytes, str]:
+        view = field_view(photo, depths.value, kernels.value, centre=centre)
+        return side_by_side(view.picture), view.summary
+
+    return panel([depths, kernels], answer)
+
+
+def _squares(
+    photo: np.ndarray, centre: tuple[int, int], field: int, others: dict[str, int]
+) -> np.ndarray:
+    """``photo`` in grey, with a tinted square of side ``field`` and an outline for each other."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    canvas = Image.fromarray(np.repeat(as_uint8(photo)[..., None], 3, axis=2))
+
+    def box(side: int) -> tuple[int, int, int, int]:
+        top, left = (c - side // 2 for c in centre)
+        return left, top, left + side - 1, top + side - 1
+
+    tint = Image.new("L", canvas.size, 0)
+    ImageDraw.Draw(tint).rectangle(box(field), fill=75)
+    canvas.paste(COLOURS["restored"], mask=tint)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(13)
+    halo = {"font": font, "stroke_width": 2, "stroke_fill": "white"}
+    for row, (name, side) in enumerate(others.items()):
+        ink = SERIES[row]
+        draw.rectangle(box(side), outline="white", width=3)
+        draw.rectangle(box(side), outline=ink, width=2)
+        left, top, right, _ = box(side)
+        place = {0: (left + 6, top + 4), 1: (right + 5, top - 4), 2: (right + 11, top + 16)}[row]
+        draw.text(place, name, fill=ink, **halo)
+    draw.rectangle(box(field), outline="white", width=3)
+    draw.rectangle(box(field), outline=COLOURS["restored"], width=2)
+    left, _, _, bottom = box(field)
+    draw.text((left, bottom + 4), f"this network {field}", fill=COLOURS["restored"], **halo)
+    return as_float(np.asarray(canvas))
+
+
+def draw_dncnn(
+    highlight: str | None = None,
+    *,
+    depth: int = 17,
+    width: int = 64,
+    channels: int = 1,
+    ax: Axes | None = None,
+) -> Axes:
+    """A DnCNN as a row of boxes, with the skip from the noisy image y to x̂ = y − v̂.
+
+    highlight: "first", "middle", "last" or "skip" is drawn in colour and the rest in grey; None
+    draws everything in colour. depth (convolutions, at least 4), width (feature maps) and
+    channels (of the image) are written into the boxes.
+    """
+    from matplotlib import pyplot as plt
+
+    if highlight is not None:
+        _check.one_of("highlight", highlight, ("first", "middle", "last", "skip"))
+    _check.integer("depth", depth, at_least=4)
+    ax = plt.subplots(figsize=(9.6, 2.5), layout="constrained")[1] if ax is None else ax
+
+    def colour(part: str) -> str:
+        name = "noisy" if part == "skip" else "removed"
+        return COLOURS[name] if highlight in (None, part) else "#a6a6a6"
+
+    middle = f"Conv {width}→{width}\nBN\nReLU"
+    boxes = [
+        (1.0, "first", f"Conv {channels}→{width}\nReLU", "1"),
+        (2.9, "middle", middle, "2"),
+        (5.7, "middle", middle, str(depth - 1)),
+        (7.6, "last", f"Conv {width}→{channels}", str(depth)),
+    ]
+    for left, part, text, number in boxes:
+        edge = colour(part)
+        ax.add_patch(plt.Rectangle((left, 0), 1.5, 1, fill=False, ec=edge, lw=2))
+        ax.text(left + 0.75, 0.5, text, ha="center", va="center", fontsize=9, color=edge)
+        ax.text(left + 0.75, -0.25, number, ha="center", fontsize=9, color=edge)
+    grey, skip = COLOURS["reference"], colour("skip")
+    for start, stop in ((0.35, 1.0), (2.5, 2.9), (4.4, 4.7), (5.4, 5.7), (7.2, 7.6), (9.1, 9.85)):
+        _arrow(ax, (start, 0.5), (stop, 0.5), grey)
+    ax.plot([0.6, 0.6, 10], [0.5, 1.5, 1.5], color=skip, lw=2)
+    _arrow(ax, (10, 1.5), (10, 0.68), skip, lw=2)
+    _arrow(ax, (10.15, 0.5), (10.6, 0.5), grey)
+    words = {
+        (0.15, 0.5, "y"): COLOURS["noisy"],
+        (5.05, 0.5, "···"): grey,
+        (9.45, 0.75, "v̂"): COLOURS["removed"],
+        (10.85, 0.5, "x̂"): COLOURS["restored"],
+    }
+    for (x, y, text), ink in words.items():
+        ax.text(x, y, text, ha="center", va="center", fontsize=14, color=ink)
+    ax.text(10, 0.5, "−", ha="center", va="center", fontsize=13, color=skip,
+            bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": skip, "lw": 2})  # fmt: skip
+    ax.text(5.3, 1.6, "skip: y itself", ha="center", fontsize=9, color=skip)
+    ax.set(xlim=(-0.1, 11.1), ylim=(-0.4, 1.9))
+    ax.set_axis_off()
+    return ax
+
+
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, lw: float = 1.2
+) -> None:
+    arrow = {"arrowstyle": "-|>", "color": colour, "lw": lw, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=arrow)
+
+
+@exercise
+def field_side(function: Callable[[int, int, int], int]) -> None:
+    """``function(depth, kernel, dilation)``: the side of the receptive field in pixels."""
+    cases = {
+        (1, 3, 1): 3,
+        (17, 3, 1): 35,
+        (20, 3, 1): 41,
+        (7, 5, 1): 29,
+        (4, 7, 1): 25,
+        (10, 3, 2): 41,
+        (5, 1, 1): 1,
+    }
+    check(function, cases.items())
+
+
+@exercise
+def mended_layers(function: Callable[[int], Sequence[nn.Module]]) -> None:
+    """``function(depth)``: the layers of a grey DnCNN, 64 wide, as a list or ``nn.Sequential``."""
+
+    def count(kind: type[nn.Module]) -> Callable[[list[nn.Module]], int]:
+        return lambda layers: sum(isinstance(layer, kind) for layer in layers)
+
+    def names(layers: Sequence[nn.Module]) -> list[str]:
+        return [type(layer).__name__ for layer in layers]
+
+    def doubled_biases(layers: list[nn.Module]) -> int:
+        pairs = pairwise(layers)
+        return sum(
+            isinstance(after, nn.BatchNorm2d) and getattr(layer, "bias", None) is not None
+            for layer, after in pairs
+        )
+
+    def output_shape(layers: list[nn.Module]) -> list[int]:
+        return list(nn.Sequential(*layers).eval()(torch.zeros(1, 1, 9, 12)).shape)
+
+    questions = [
+        ("number of convolutions", count(nn.Conv2d), lambda depth: depth),
+        ("first three layers", lambda layers: names(layers[:3]), ["Conv2d", "ReLU", "Conv2d"]),
+        ("last two layers", lambda layers: names(layers[-2:]), ["ReLU", "Conv2d"]),
+        ("number of batch norms", count(nn.BatchNorm2d), lambda depth: depth - 2),
+        ("number of ReLUs", count(nn.ReLU), lambda depth: depth - 1),
+        ("biases in front of a batch norm", doubled_biases, 0),
+        ("output shape for 1×1×9×12", output_shape, [1, 1, 9, 12]),
+    ]
+    for question, answer, expected in questions:
+        cases = [((d,), expected(d) if callable(expected) else expected) for d in (5, 20)]
+        check(asked(question, function, lambda layers, answer=answer: answer(list(layers))), cases)
+
+
+@exercise
+def what_to_read(function: Callable[[int, int, int, int], tuple[int, int, int]]) -> None:
+    """``function(start, stop, length, overlap)``: ``(low, high, skip)`` of a tile.
+
+    To get the rows [start, stop) of the result, read the rows [low, high) of an image that has
+    ``length`` of them, and drop the first ``skip`` rows of what the network makes of them.
+    """
+    cases = {
+        (64, 128, 300, 20): (44, 148, 20),
+        (0, 64, 300, 20): (0, 84, 0),
+        (236, 300, 300, 20): (216, 300, 20),
+        (10, 60, 300, 17): (0, 77, 10),
+        (0, 50, 50, 20): (0, 50, 0),
+        (64, 128, 300, 0): (64, 128, 0),
+    }
+    check(function, cases.items())

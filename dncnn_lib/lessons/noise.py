@@ -1,0 +1,144 @@
+"""Lesson 01, Noise: the noise explorer, the portrait of a noise, the checks of the exercises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ipywidgets
+import numpy as np
+
+from .. import _check
+from ..degrade import KINDS, apply
+from ..metrics import autocorrelation, correlation, psnr, ssim
+from ..show.panels import kind_controls, panel
+from ..show.pictures import COLOURS, screen_width, side_by_side
+from ..show.svg import histogram_svg
+from .check import check, exercise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def noise_words(kind: str, level: int, clean: np.ndarray, noisy: np.ndarray) -> str:
+    """A sentence about the noise in a picture of a kind and level of ``degrade.KINDS``: PSNR, SSIM,
+    standard deviation on the 0–255 scale, correlation of neighbours and with the picture.
+
+    clean, noisy: (H, W) in units of [0, 1].
+    """
+    noise = noisy - clean
+    return (
+        f"{kind}, {KINDS[kind].level} {level}: PSNR {psnr(noisy, clean, data_range=1.0):.1f} dB, "
+        f"SSIM {ssim(noisy, clean, data_range=1.0):.2f}, std {255 * noise.std():.1f}; correlation "
+        f"of neighbours {autocorrelation(noise, 1)[1]:+.2f}, with the image "
+        f"{correlation(noise, clean):+.2f}"
+    )
+
+
+def noise_explorer(clean: np.ndarray, *, kind: str = "Gaussian", zoom: int = 2) -> ipywidgets.VBox:
+    """A choice of noise and a slider for its level, over the noisy picture (left), the noise
+    (right, 0 as middle grey) and the histogram of the noise.
+
+    clean: (H, W) in [0, 1]; some 160×160 pixels follow the hand on a laptop. The children are the
+    dropdown, the slider, the sentence with the numbers, the picture and the histogram.
+    """
+    kinds, slider = kind_controls(tuple(KINDS), kind, "noise")
+    histogram = ipywidgets.HTML()
+    width = screen_width(clean, zoom)
+
+    def answer() -> tuple[bytes, str]:
+        noisy = apply(KINDS[kinds.value].degradation(slider.value), clean)
+        noise = noisy - clean
+        histogram.value = histogram_svg(noise, width=width)
+        words = noise_words(kinds.value, slider.value, clean, noisy)
+        return side_by_side(noisy, noise + 0.5, zoom=zoom), words
+
+    return panel([kinds, slider], answer, width=width, below=[histogram])
+
+
+def spread_by_brightness(
+    noise: np.ndarray, clean: np.ndarray, *, bins: int = 10, fewest: int = 200
+) -> tuple[np.ndarray, np.ndarray]:
+    """The standard deviation of the noise where the clean image is dark, where it is bright, and in
+    between.
+
+    noise, clean: (H, W) or (H, W, 3), clean in [0, 1], which is cut into ``bins`` equal parts;
+    those with fewer than ``fewest`` pixels are left out. Returns the mean brightness of each part
+    and the standard deviation of the noise in it, in the units of the two.
+    """
+    if noise.shape != clean.shape:
+        _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
+    part = np.clip((clean * bins).astype(int), 0, bins - 1)
+    chosen = [part == b for b in range(bins) if np.count_nonzero(part == b) >= fewest]
+    pairs = [(clean[c].mean(), noise[c].std()) for c in chosen]
+    brightness, spread = np.array(pairs, np.float64).reshape(-1, 2).T
+    return brightness, spread
+
+
+def plot_noise(noise: np.ndarray, clean: np.ndarray) -> Figure:
+    """The portrait of a noise: its histogram beside the normal law of the same standard deviation,
+    its autocorrelation along the rows, and its standard deviation by the brightness of the image.
+
+    noise, clean: (H, W), in units of [0, 1]; shown on the 0–255 scale.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(9.6, 2.6), layout="constrained")
+    values, colour = 255 * noise.ravel().astype(np.float64), COLOURS["noisy"]
+    deviation = values.std()
+    edges = np.linspace(-4.25 * deviation, 4.25 * deviation, 52)
+    heights, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    axes[0].stairs(100 * heights / values.size, edges, fill=True, color=colour, alpha=0.6)
+    normal = np.exp(-((edges / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+    share = 100 * normal * (edges[1] - edges[0])
+    axes[0].plot(edges, share, color=COLOURS["reference"], ls="--", label="normal law, same σ")
+    axes[0].set(xlabel="noise v (0–255 scale)", ylabel="pixels (%)", ylim=(0, 2 * share.max()))
+    axes[0].legend(fontsize=8, loc="upper right")
+
+    along = autocorrelation(noise)
+    axes[1].axhline(0, color=COLOURS["reference"], ls="--")
+    axes[1].stem(np.arange(len(along)), along, linefmt=colour, markerfmt="o", basefmt=" ")
+    axes[1].set(xlabel="distance in a row (pixels)", ylabel="correlation", ylim=(-0.45, 1.1))
+
+    brightness, spread = spread_by_brightness(noise, clean)
+    axes[2].axhline(deviation, color=COLOURS["reference"], ls="--", label="whole image")
+    axes[2].plot(255 * brightness, 255 * spread, color=colour, marker="o")
+    axes[2].set(xlabel="brightness x (0–255 scale)", ylabel="standard deviation of v")
+    axes[2].set(xlim=(0, 255), ylim=(0, 1.25 * max([deviation, *(255 * spread)])))
+    axes[2].legend(fontsize=8, loc="lower right")
+    return figure
+
+
+_PEAKS = {"uint8": 255.0, "float64": 1.0}
+
+
+@exercise
+def sigma_for_psnr(function: Callable[[float], float]) -> None:
+    """(PSNR in dB) → the σ, on the 0–255 scale, of the noise that gives it."""
+    check(function, [((db,), 255 / 10 ** (db / 20)) for db in (20.0, 40.0, 28.13)], tolerance=0.01)
+
+
+@exercise
+def my_psnr(function: Callable[[np.ndarray, np.ndarray], float]) -> None:
+    """(restored, clean), both uint8 or both float in [0, 1] → dB, with the peak of that type.
+
+    The third case has restored pixels darker than the clean ones, where uint8 wraps around.
+    """
+    clean = np.random.default_rng(0).random((32, 32))
+    noisy = clean + np.random.default_rng(1).normal(0, 25 / 255, clean.shape)
+    coarse = np.round(clean * 200).astype(np.uint8)
+    pairs = [(noisy, clean), (coarse + np.uint8(10), coarse), (coarse, coarse + np.uint8(10))]
+    check(function, [(pair, _psnr(*pair)) for pair in pairs], tolerance=0.01)
+
+
+def _psnr(restored: np.ndarray, clean: np.ndarray) -> float:
+    error = np.mean((restored.astype(np.float64) - clean.astype(np.float64)) ** 2)
+    return 10 * math.log10(_PEAKS[str(clean.dtype)] ** 2 / error)
+
+
+@exercise
+def shots_needed(function: Callable[[float, float], int]) -> None:
+    """(σ of one shot, wanted PSNR in dB) → how many shots must be averaged, at least 1."""
+    expected = {(25, 30): 10, (25, 20): 1, (50, 30): 39, (10, 40): 16}
+    check(function, list(expected.items()))

@@ -1,0 +1,171 @@
+"""The tables of quality: our networks measured as the paper's were, and what others published.
+
+``data/tables/quality.csv`` holds our measurements, ``data/published/quality.csv`` the numbers of
+the literature, each with its source; both have a row for a task, set, level and image.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from torch import nn
+
+from .. import _check, _files
+from .._files import DATA
+from ..datasets import Images, image_set
+from ..evaluation import PROTOCOLS
+
+MEAN = "mean"
+TABLES = DATA / "tables" / "quality.csv"
+PUBLISHED = DATA / "published" / "quality.csv"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measurement: PSNR in dB and SSIM of an image of a set, or of their mean, before and after
+    a model restored it."""
+
+    model: str
+    task: str
+    set: str
+    level: float
+    image: str
+    degraded_psnr: float
+    psnr: float
+    degraded_ssim: float
+    ssim: float
+
+
+class Quality(NamedTuple):
+    """PSNR in dB, SSIM where it was given, and where the numbers come from."""
+
+    psnr: float
+    ssim: float | None
+    source: str
+
+
+# Our models by the paper's names, and the tables that the paper has of them.
+_LEVELS = {name: protocol.levels for name, protocol in PROTOCOLS.items()}
+_PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
+    "dncnn-s-15": ("DnCNN-S", {"gaussian": (15,)}),
+    "dncnn-s-25": ("DnCNN-S", {"gaussian": (25,)}),
+    "dncnn-s-50": ("DnCNN-S", {"gaussian": (50,)}),
+    "dncnn-b": ("DnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    "dncnn-3": ("DnCNN-3", _LEVELS),
+    "dncnn-3-small": ("DnCNN-3", _LEVELS),
+    "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+}
+
+
+def paper_name(model: str) -> str:
+    """The paper's name of one of our models. Raises ``ValueError`` for others."""
+    _check.one_of("model", model, tuple(_PAPER))
+    return _PAPER[model][0]
+
+
+def measured_sets(task: str, channels: int) -> dict[str, Images]:
+    """The images that a finished network is measured on, by set; nothing is downloaded.
+
+    The held-out samples and, where they are on this machine, the standard sets of the task.
+    """
+    sets = {}
+    for name in (*_SETS[task, channels], "samples"):
+        try:
+            sets[name] = image_set(name, grey=task == "gaussian" and channels == 1, download=False)
+        except FileNotFoundError:
+            continue
+    return sets
+
+
+_SETS = {
+    ("gaussian", 1): ("Set12", "BSD68"),
+    ("gaussian", 3): ("CBSD68", "Kodak24", "McMaster"),
+    ("super-resolution", 1): ("Set5", "Set14", "Urban100"),
+    ("deblocking", 1): ("classic5", "LIVE1"),
+}
+
+
+def measure_table(name: str, model: nn.Module) -> Iterator[Entry]:
+    """Measure a model as the paper does: an ``Entry`` for each image, then that of their mean.
+
+    name: the model's, which decides the tasks and levels. The sets are those on this machine and
+    the held-out samples. Errors as in ``paper_name``.
+    """
+    paper_name(name)
+    for task, levels in _PAPER[name][1].items():
+        for set_name, images in measured_sets(task, model.channels).items():
+            for level in levels:
+                yield from measure_set(name, model, task, set_name, images, level)
+
+
+def measure_set(
+    name: str, model: nn.Module, task: str, set_name: str, images: Images, level: float
+) -> Iterator[Entry]:
+    """Measure a model on a set at one level of a task: an ``Entry`` for each image, then of their
+    mean. name, set_name: what the entries say. Noise as in ``Protocol.compare_all``."""
+
+    def entry(image: str, values: Sequence[float]) -> Entry:
+        digits = [round(float(value), places) for value, places in zip(values, (3, 3, 4, 4))]
+        return Entry(name, task, set_name, level, image, *digits)
+
+    found = []
+    for image, shown in PROTOCOLS[task].compare_all(model, images, level):
+        found.append((shown.degraded_psnr, shown.psnr, shown.degraded_ssim, shown.ssim))
+        yield entry(image, found[-1])
+    yield entry(MEAN, np.mean(found, axis=0))
+
+
+def read_table(path: str | os.PathLike = TABLES) -> list[Entry]:
+    """The stored measurements. Raises ``OSError`` or ``ValueError`` for another file."""
+    names = [field.name for field in fields(Entry)]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            if table.fieldnames != names:
+                raise ValueError(table.fieldnames)
+            return [Entry(*(_KINDS[f.type](row[f.name]) for f in fields(Entry))) for row in table]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a table of quality") from error
+
+
+_KINDS = {"str": str, "float": float}
+
+
+def write_table(entries: Iterable[Entry], path: str | os.PathLike = TABLES) -> None:
+    """Write the measurements, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(entry) | {"level": f"{entry.level:g}"} for entry in entries)
+    _files.write_bytes(Path(path), text.getvalue().encode())
+
+
+@functools.cache
+def _published() -> dict[tuple[str, str, str, int, str], Quality]:
+    with open(PUBLISHED, newline="", encoding="utf-8") as file:
+        return {
+            (row["method"], row["task"], row["set"], int(row["level"]), row["image"]): Quality(
+                float(row["psnr"]), float(row["ssim"]) if row["ssim"] else None, row["source"]
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def published(
+    method: str, task: str, set_name: str, level: float, image: str = MEAN
+) -> Quality | None:
+    """What the literature says of a method, such as "BM3D" or "DnCNN-S"; None if it is not known.
+
+    "DnCNN-S (authors' weights)", and B and 3, were measured with the weights that the authors
+    published, by the protocol "gaussian".
+    """
+    return _published().get((method, task, set_name, level, image))

@@ -1,0 +1,141 @@
+"""Lesson 07: which network at which noise, the matrix of both, and the checks of the exercises."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from helpers import raises
+from skimage.metrics import peak_signal_noise_ratio
+
+from dncnn_lib.degrade import GaussianNoise
+from dncnn_lib.evaluation import compare
+from dncnn_lib.lessons import blind
+from dncnn_lib.lessons.blind import network_slider, plot_matrix, removal_words
+from dncnn_lib.show.pictures import side_by_side
+
+
+def test_the_words_have_the_numbers_of_other_libraries(clean, found):
+    noisy = peak_signal_noise_ratio(clean, found.degraded, data_range=1)
+    restored = peak_signal_noise_ratio(clean, found.restored.clip(0, 1), data_range=1)
+    spread = 255 * np.std(found.degraded - found.restored)
+    assert removal_words("dncnn-b", 12.5, found) == (
+        f"dncnn-b, σ = 12.5: noisy {noisy:.1f} dB, restored {restored:.1f} dB "
+        f"({restored - noisy:+.1f} dB); removed: std {spread:.1f}"
+    )
+
+
+def test_switch_and_slider_choose_network_and_noise(clean, halve):
+    networks = {"halve": halve, "leave": torch.nn.Identity()}
+    switch, slider, words, picture = network_slider(clean, networks, sigma=10).children
+    assert switch.value == "halve" and slider.value == 10 and slider.max == 75
+    for network, sigma in (("leave", 10), ("leave", 75), ("halve", 0)):
+        switch.value, slider.value = network, sigma
+        found = compare(clean, GaussianNoise(sigma), networks[network])
+        assert words.value == picture.alt == removal_words(network, sigma, found)
+        shown = (found.degraded, found.restored, found.degraded - found.restored + 0.5)
+        assert picture.value == side_by_side(*shown, zoom=2)
+    with raises(ValueError, "networks is {}, but must be at least one network"):
+        network_slider(clean, {})
+
+
+def test_a_matrix_has_every_number_and_frames_the_best_of_each_column(figures):
+    rows = {"a": [30.0, 20.0, 9.96], "b": [20.0, 25.04, 9.9]}
+    ax = plot_matrix(rows, (5, 25, 50), xlabel="σ", ylabel="trained with")
+    texts = {tuple(map(round, text.get_position())): text.get_text() for text in ax.texts}
+    assert texts == {
+        (0, 0): "30.0", (1, 0): "20.0", (2, 0): "10.0",
+        (0, 1): "20.0", (1, 1): "25.0", (2, 1): "9.9",
+    }  # fmt: skip
+    frames = [(round(p.get_x() + 0.47), round(p.get_y() + 0.46)) for p in ax.patches]
+    assert frames == [(0, 0), (1, 1), (2, 0)]
+    behind = ax.images[0].get_array()
+    np.testing.assert_allclose(behind, [[0, 5.04, 0], [10, 0, 0.06]])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["5", "25", "50"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    with raises(ValueError, "rows['b']'s length is 1, but must be 2, as columns has"):
+        plot_matrix({"a": [1, 2], "b": [1]}, "xy", xlabel="", ylabel="")
+
+
+def test_a_matrix_can_be_read_on_its_colours(figures):
+    """WCAG 2: at least 4.5:1 for the numbers in the cells, from the best to far behind it."""
+    behind = np.linspace(0, 15, 31)
+    ax = plot_matrix({"best": [40.0] * 31, "b": 40 - behind}, behind, xlabel="", ylabel="")
+    image = ax.images[0]
+    for text in ax.texts:
+        column, row = map(round, text.get_position())
+        shown = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+        a, b = (luminance(colour) for colour in (shown, matplotlib.colors.to_rgb(text.get_color())))
+        assert (max(a, b) + 0.05) / (min(a, b) + 0.05) >= 4.5
+
+
+def luminance(colour):
+    linear = np.array(colour)
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+# ------------------------------------------------------------------------------------ the exercises
+
+
+def blind_noise(clean, low, high, generator):
+    sigma = torch.empty(len(clean), 1, 1, 1).uniform_(low, high, generator=generator)
+    return clean + sigma * torch.randn(clean.shape, generator=generator) / 255
+
+
+def into_range(restore, noisy, sigma, highest):
+    if sigma <= highest:
+        return restore(noisy)
+    return restore(noisy * highest / sigma) * sigma / highest
+
+
+def constants(net):
+    names = ("bias", "running_mean")
+    return sum(v.numel() for k, v in net.state_dict().items() if k.rsplit(".")[-1] in names)
+
+
+@pytest.mark.parametrize("solution", [blind_noise, into_range, constants])
+def test_the_solutions_are_accepted(solution, accepted):
+    assert len(accepted(getattr(blind, solution.__name__), solution)) >= 4
+
+
+def test_the_noise_of_the_library_is_accepted(accepted):
+    def ours(clean, low, high, generator):
+        return GaussianNoise((low, high))(clean, generator)
+
+    assert len(accepted(blind.blind_noise, ours)) == 7
+
+
+def noise_of(shape, scale=255, generator=None):
+    """Noise whose σ is drawn in a given shape; from the global generator if there is none."""
+
+    def function(clean, low, high, given):
+        source = given if generator is None else generator
+        size = [n if n > 0 else clean.shape[i] for i, n in enumerate(shape)]
+        sigma = low + (high - low) * torch.rand(size, generator=source)
+        return clean + sigma / scale * torch.randn(clean.shape, generator=source)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "said"),
+    [
+        ("blind_noise", noise_of((1, 1, 1, 1)), "tenths of the range that occur"),
+        ("blind_noise", noise_of((0, 1, 0, 0)), "tenths of the range that occur"),
+        ("blind_noise", noise_of((0, 1, 1, 1), scale=1), "(4, 25, 25) gave 6"),
+        ("blind_noise", noise_of((0, 1, 1, 1), generator=torch.Generator()), "equal seeds"),
+        ("blind_noise", lambda x, low, high, g: noise_of((0, 1, 1, 1))(x, 0, high, g), "gave 10"),
+        ("blind_noise", lambda x, *_: x[0], "shape of the result of"),
+        ("blind_noise", lambda x, *a: blind_noise(0 * x, *a), "grey of 0.5, its mean"),
+        ("into_range", lambda f, y, s, h: f(y), "expected ndarray 3×4 with mean 0.4727"),
+        ("into_range", lambda f, y, s, h: f(y * h / s) * s / h, "expected ndarray 3×4 with mean"),
+        ("into_range", lambda f, y, s, h: f(y * min(1, h / s)), "with mean 0.4727"),
+        ("constants", lambda net: 0, "gave 0, expected 1920"),
+        ("constants", lambda net: constants(net) // 2, "gave 960, expected 1920"),
+        ("constants", lambda net: sum(p.numel() for p in net.parameters()), "expected 1920"),
+    ],
+)
+def test_wrong_answers_are_refused(exercise, wrong, said, refused):
+    assert said in refused(getattr(blind, exercise), wrong)

@@ -1,0 +1,147 @@
+"""Lesson 01: the noise explorer, the portrait of a noise, and the checks of the exercises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import raises
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from dncnn_lib.degrade import KINDS, apply
+from dncnn_lib.lessons import noise as lesson
+from dncnn_lib.lessons.noise import noise_explorer, noise_words, plot_noise, spread_by_brightness
+from dncnn_lib.show.pictures import side_by_side
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_words_have_the_numbers_of_other_libraries(clean, kind):
+    level = KINDS[kind].start
+    noisy = apply(KINDS[kind].degradation(level), clean, 3)
+    v, x = (part.astype(np.float64) for part in (noisy - clean, clean))
+    psnr = peak_signal_noise_ratio(clean, noisy, data_range=1)
+    ssim = structural_similarity(
+        noisy, clean, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    centred = v - v.mean()
+    neighbours = (centred[:, 1:] * centred[:, :-1]).mean() / centred.var()
+    with_image = (centred * (x - x.mean())).mean() / (v.std() * x.std())
+    assert noise_words(kind, level, clean, noisy) == (
+        f"{kind}, {KINDS[kind].level} {level}: PSNR {psnr:.1f} dB, SSIM {ssim:.2f}, "
+        f"std {255 * v.std():.1f}; correlation of neighbours {neighbours:+.2f}, "
+        f"with the image {with_image:+.2f}"
+    )
+
+
+def test_no_noise_at_all_has_no_correlation():
+    black = np.zeros((24, 16), np.float32)
+    assert noise_words("quantisation", 2, black, black) == (
+        "quantisation, grey levels 2: PSNR inf dB, SSIM 1.00, std 0.0; "
+        "correlation of neighbours +nan, with the image +nan"
+    )
+
+
+def test_the_explorer_follows_its_controls(clean):
+    kind, slider, words, picture, histogram = noise_explorer(clean).children
+    assert (kind.value, slider.value) == ("Gaussian", 25)
+    for name, expected in KINDS.items():
+        kind.value = name
+        for level in (expected.start, expected.low, expected.high):
+            slider.value = level
+            noisy = apply(expected.degradation(level), clean, 0)
+            noise = noisy - clean
+            assert words.value == picture.alt == noise_words(name, level, clean, noisy)
+            assert picture.value == side_by_side(noisy, noise + 0.5, zoom=2)
+            assert f"standard deviation {255 * noise.std():.1f}" in histogram.value
+
+
+# -------------------------------------------------------------------------- the portrait of a noise
+
+
+def test_spread_by_brightness_is_the_deviation_in_each_part():
+    clean = np.repeat(np.linspace(0, 1, 500), 400).reshape(500, 400)
+    noise = np.random.default_rng(0).standard_normal(clean.shape) * (0.1 + clean)
+    brightness, spread = spread_by_brightness(noise, clean, bins=20)
+    assert brightness.shape == spread.shape == (20,)
+    np.testing.assert_allclose(spread, 0.1 + brightness, rtol=0.05)
+
+
+def test_spread_by_brightness_leaves_out_rare_values():
+    clean = np.full((30, 30), 0.25)
+    clean[0, :5] = 0.9
+    brightness, spread = spread_by_brightness(np.zeros((30, 30)), clean)
+    np.testing.assert_allclose(brightness, [0.25])
+    assert spread.tolist() == [0]
+    nothing = spread_by_brightness(np.zeros((3, 3)), np.zeros((3, 3)))
+    assert [part.size for part in nothing] == [0, 0]
+
+
+def test_spread_by_brightness_needs_two_images_of_one_size():
+    with raises(ValueError, "noise's shape is (2, 3), but must be that of clean, (3, 2)"):
+        spread_by_brightness(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_the_portrait_of_a_noise_is_on_the_0_255_scale(figures):
+    rng = np.random.default_rng(0)
+    clean = rng.random((100, 100))
+    noise = rng.normal(0, 20 / 255, clean.shape)
+    histogram, correlation, spread = plot_noise(noise, clean).axes
+    heights, edges, _ = histogram.patches[0].get_data()
+    assert heights.sum() == pytest.approx(100)
+    assert edges[-1] == pytest.approx(4.25 * 20, rel=0.03)
+    points = correlation.containers[0].markerline.get_xydata()
+    assert points[0].tolist() == [0, 1] and np.abs(points[1:, 1]).max() < 0.05
+    whole, by_brightness = spread.lines
+    np.testing.assert_allclose(whole.get_ydata(), 20, rtol=0.03)
+    np.testing.assert_allclose(by_brightness.get_ydata(), 20, rtol=0.1)
+
+
+def test_the_portrait_of_a_noise_where_no_brightness_is_frequent(figures):
+    noise = np.random.default_rng(0).normal(size=(20, 20))
+    whole, by_brightness = plot_noise(noise, np.linspace(0, 1, 400).reshape(20, 20)).axes[2].lines
+    np.testing.assert_allclose(whole.get_ydata(), 255 * noise.std())
+    assert not len(by_brightness.get_ydata())
+
+
+# ------------------------------------------------------------------------------------ the exercises
+
+
+def sigma_for_psnr(decibels):
+    return 255 / 10 ** (decibels / 20)
+
+
+def my_psnr(restored, clean):
+    peak = 255 if clean.dtype == np.uint8 else 1
+    error = np.mean((restored.astype(float) - clean.astype(float)) ** 2)
+    return 20 * np.log10(peak) - 10 * np.log10(error)
+
+
+def shots_needed(sigma, decibels):
+    return max(1, int(np.ceil((sigma * 10 ** (decibels / 20) / 255) ** 2)))
+
+
+@pytest.mark.parametrize("solution", [sigma_for_psnr, my_psnr, shots_needed])
+def test_the_solutions_are_accepted(solution, accepted):
+    assert len(accepted(getattr(lesson, solution.__name__), solution)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "said"),
+    [
+        ("sigma_for_psnr", lambda d: 1 / 10 ** (d / 20), "gave 0.1, expected 25.5"),
+        ("sigma_for_psnr", lambda d: 255 / 10 ** (d / 10), "gave 2.55, expected 25.5"),
+        ("my_psnr", lambda r, c: 20 * np.log10(255) - 10 * np.log10(np.mean((r - c) ** 2)), "68.3"),
+        ("my_psnr", lambda r, c: my_psnr(r / 1.0, c / 1.0), "expected 28.13"),
+        (
+            "my_psnr",
+            lambda r, c: (
+                10 * np.log10(np.max([c.dtype == np.uint8, 1 / 255]) ** 2 * 65025)
+                - 10 * np.log10(np.mean(((r - c) * 1.0) ** 2))
+            ),
+            "expected 28.13",
+        ),
+        ("shots_needed", lambda s, d: int(s * 10 ** (d / 20) / 255) + 1, "gave 4, expected 10"),
+        ("shots_needed", lambda s, d: (s * 10 ** (d / 20) / 255) ** 2, "gave 9.612, expected 10"),
+    ],
+)
+def test_wrong_answers_are_refused(exercise, wrong, said, refused):
+    assert said in refused(getattr(lesson, exercise), wrong)

@@ -1,0 +1,153 @@
+"""Lesson 05: snapshots of a training, and the checks of the exercises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from helpers import picture, small_net
+from skimage.metrics import peak_signal_noise_ratio
+from torch import nn
+
+import dncnn_lib as dn
+from dncnn_lib.evaluation import Comparison
+from dncnn_lib.lessons import residual as lesson
+from dncnn_lib.lessons.residual import (
+    SNAPSHOT_VIEWS,
+    Snapshot,
+    snapshot_slider,
+    snapshot_summary,
+    snapshots,
+)
+from dncnn_lib.show.pictures import side_by_side
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+IMAGES = [picture(12, 12)]
+PICTURE = np.tile(np.linspace(0, 1, 20, dtype=np.float32), (16, 1))
+
+
+def shots(residual: bool, steps=(0, 3, 6)):
+    net = small_net(residual=residual)
+    config = dn.TrainConfig(steps=6, batch_size=2, patch_size=8, log_every=6)
+    noisy = dn.add_gaussian_noise(PICTURE, 25, seed=0)
+    return net, noisy, snapshots(net, IMAGES, dn.GaussianNoise(25), config, PICTURE, noisy, steps)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_snapshots_are_what_the_network_makes_of_the_picture(residual):
+    net, noisy, taken = shots(residual)
+    assert [shot.step for shot in taken] == [0, 3, 6]
+    last = taken[-1]
+    np.testing.assert_allclose(last.found.restored, dn.denoise(noisy, net), atol=1e-6)
+    computed = net.eval().layers(torch.from_numpy(noisy)[None, None])[0, 0].detach().numpy()
+    np.testing.assert_allclose(last.output, computed, atol=1e-5)
+    assert last.found.clean is PICTURE and last.found.degraded is noisy
+    assert not np.allclose(taken[0].found.restored, taken[1].found.restored)
+
+
+@pytest.mark.parametrize("steps", [(), (7,), (-1, 2)])
+def test_snapshots_of_steps_that_are_not_in_the_training_are_refused(steps):
+    with pytest.raises(ValueError, match="^steps is "):
+        shots(True, steps)
+
+
+def test_the_words_have_the_step_and_every_psnr(clean, found):
+    other = Comparison(clean, found.degraded, clean + 0.1)
+    psnr = peak_signal_noise_ratio(clean, found.restored.clip(0, 1), data_range=1)
+    clipped = peak_signal_noise_ratio(clean, (clean + 0.1).clip(0, 1), data_range=1)
+    row = {"residual": Snapshot(40, found, True), "direct": Snapshot(40, other, False)}
+    assert snapshot_summary(row) == (
+        f"after step 40: residual {psnr:.1f} dB, direct {clipped:.1f} dB"
+    )
+
+
+def test_views_show_noise_and_errors_around_grey(clean, found):
+    shown = {
+        name: [view(Snapshot(1, found, residual)) for residual in (True, False)]
+        for name, view in SNAPSHOT_VIEWS.items()
+    }
+    restored, output, error = shown.values()
+    np.testing.assert_array_equal(restored, [found.restored] * 2)
+    np.testing.assert_allclose(output[0], 0.5 + found.degraded - found.restored, atol=1e-6)
+    np.testing.assert_array_equal(output[1], found.restored)
+    np.testing.assert_allclose(error, [0.5 + 3 * (found.restored - clean)] * 2, atol=1e-6)
+
+
+def test_the_slider_shows_the_step_and_the_switch_what_of_it():
+    pair = {"residual": shots(True)[2], "direct": shots(False)[2]}
+    slider, switch, words, png = snapshot_slider(pair, zoom=2).children
+    assert switch.options == tuple(SNAPSHOT_VIEWS) and slider.options[2] == ("6", 2)
+    restored, output, error = SNAPSHOT_VIEWS
+    for number, name in ((0, restored), (2, restored), (2, output), (1, error)):
+        slider.value, switch.value = number, name
+        row = {label: taken[number] for label, taken in pair.items()}
+        assert words.value == png.alt == snapshot_summary(row)
+        shown = [SNAPSHOT_VIEWS[name](shot) for shot in row.values()]
+        assert png.value == side_by_side(*shown, zoom=2)
+
+
+# ------------------------------------------------------------------------------------ the exercises
+
+
+def start_psnr(clean, noisy):
+    return tuple(-10 * torch.log10((v**2).mean()) for v in (noisy - clean, clean))
+
+
+class Skip(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, noisy):
+        return noisy - self.layers(noisy)
+
+
+def with_skip(layers):
+    return Skip(layers)
+
+
+def equivalent_sigma(sigma, contrast):
+    return sigma / contrast
+
+
+@pytest.mark.parametrize("solution", [start_psnr, with_skip, equivalent_sigma])
+def test_the_solutions_are_accepted(solution, accepted):
+    assert len(accepted(getattr(lesson, solution.__name__), solution)) >= 3
+
+
+class Unregistered(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.hidden = [layers]
+
+    def forward(self, noisy):
+        return noisy - self.hidden[0](noisy)
+
+
+class Added(Skip):
+    def forward(self, noisy):
+        return noisy + self.layers(noisy)
+
+
+class Without(nn.Module):
+    """Without a ``forward``, for which PyTorch raises ``NotImplementedError``."""
+
+    def __init__(self, layers):
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "said"),
+    [
+        ("start_psnr", lambda x, y: start_psnr(x, y)[::-1], "expected ("),
+        ("start_psnr", lambda x, y: (start_psnr(x, y)[0], start_psnr(y, x)[1]), "expected ("),
+        ("with_skip", lambda layers: layers, "output of"),
+        ("with_skip", Added, "output of"),
+        ("with_skip", Unregistered, "gave 0, expected 10"),
+        ("with_skip", Without, 'missing the required "forward"'),
+        ("equivalent_sigma", lambda s, c: s * c, "gave 6.25, expected 100"),
+        ("equivalent_sigma", lambda s, c: s / c**0.5, "gave 50, expected 100"),
+    ],
+)
+def test_wrong_answers_are_refused(exercise, wrong, said, refused):
+    assert said in refused(getattr(lesson, exercise), wrong)

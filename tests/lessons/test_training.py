@@ -1,0 +1,163 @@
+"""Lesson 04: the live curve, learning rates, and the checks of the exercises."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+
+import helpers
+import numpy as np
+import pytest
+from PIL import Image
+
+from dncnn_lib.lessons import training
+from dncnn_lib.lessons.training import (
+    RateRun,
+    drawn,
+    live_training,
+    plot_rate,
+    rate_slider,
+    short_training,
+)
+from dncnn_lib.training import Step
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+IMAGES = [helpers.picture(12, 12)]
+QUICK = {"steps": 5, "patch_size": 8}
+
+
+def test_live_training_passes_every_step_on_and_shows_the_last(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    steps = [
+        Step(n, 4, 0.01, 1e-3, float(n), 16 * n, 21.0 + n if n % 2 == 0 else None)
+        for n in range(1, 5)
+    ]
+    assert list(live_training(steps, {"noisy": 20.2})) == steps
+    bar, words, picture = shown[0].children
+    assert (bar.value, bar.max) == (4, 4)
+    assert words.value == picture.alt
+    assert words.value == "step 4 of 4, loss 0.01, held-out images 25.0 dB, 0 s to go"
+    with Image.open(io.BytesIO(picture.value)) as image:
+        assert image.size == (600, 320)
+
+
+def test_the_words_say_how_long_it_will_take(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    running = live_training([Step(2, 12, 0.5, 1e-3, 3.0, 32, None)])
+    next(running)
+    assert shown[0].children[1].value == "step 2 of 12, loss 0.5, 15 s to go"
+
+
+def test_the_curve_so_far_has_the_validated_steps_and_the_levels():
+    seen = [Step(n, 8, 0.01, 1e-3, float(n), 16 * n, 20.0 + n) for n in (2, 4)]
+    lines = {}
+
+    def draw(ax):
+        training._training_so_far(ax, seen, {"noisy": 20.2})
+        lines.update({line.get_label(): line.get_ydata() for line in ax.lines})
+        assert ax.get_xlim() == (0, 128)
+
+    drawn(draw)
+    assert list(lines["noisy"]) == [20.2, 20.2]
+    assert [22.0, 24.0] in [list(y) for y in lines.values()]
+
+
+def test_the_factor_of_the_loss_is_a_factor_of_the_rate_under_sgd_and_nothing_under_adam():
+    """Patches of 8×8 pixels: the paper's loss is 32 times the mean."""
+    mean = short_training(IMAGES, "sgd", "mean", 0.1, **QUICK)
+    paper = short_training(IMAGES, "sgd", "paper", 0.1 / 32, **QUICK)
+    np.testing.assert_allclose(paper.psnr, mean.psnr, atol=1e-3)
+    other = short_training(IMAGES, "sgd", "paper", 0.1 / 16, **QUICK)
+    assert abs(other.psnr[-1] - mean.psnr[-1]) > 0.05
+    adam = [short_training(IMAGES, "adam", loss, 0.01, **QUICK).psnr for loss in ("mean", "paper")]
+    np.testing.assert_allclose(*adam, atol=1e-2)
+    assert mean.psnr[0] == pytest.approx(adam[0][0], abs=1e-4)
+
+
+def test_a_training_that_diverges_is_stopped_and_said_to():
+    run = short_training(IMAGES, "sgd", "mean", 1e3, **QUICK)
+    assert len(run.psnr) == 5 and np.isnan(run.psnr[-1]) and np.isnan(run.final)
+    assert run.summary == "SGD, mean loss, learning rate 1e+03: diverged"
+
+
+def test_final_is_the_mean_of_the_last_fifth():
+    run = RateRun("adam", "paper", 0.01, (1.0,) * 8 + (3.0, 5.0))
+    assert run.final == 4
+    assert run.summary == "Adam, the paper's loss, learning rate 0.01: 4.0 dB after 10 steps"
+    assert RateRun("sgd", "mean", 0.01, (1.0, 3.0)).final == 3
+
+
+def test_the_controls_choose_the_run():
+    runs = [
+        RateRun(optimizer, loss, rate, (20.0, 20.0 + number))
+        for number, (optimizer, loss, rate) in enumerate(
+            itertools.product(("sgd", "adam"), ("mean", "paper"), (0.1, 0.01))
+        )
+    ]
+    optimizer, loss, slider, words, picture = rate_slider(runs).children
+    assert optimizer.value == "sgd"
+    slider.value = 0.01
+    assert words.value == picture.alt == runs[1].summary
+    before = picture.value
+    optimizer.value, loss.value = "adam", "paper"
+    assert words.value == picture.alt == runs[7].summary
+    assert picture.value == drawn(lambda ax: plot_rate(runs, runs[7], ax)) != before
+
+
+def test_the_chosen_run_is_drawn_over_the_others_of_its_kind():
+    runs = [RateRun("sgd", "mean", rate, (20.0, 20.0 + rate)) for rate in (0.1, 0.2)]
+    other = RateRun("adam", "mean", 0.1, (10.0, 11.0))
+
+    def draw(ax):
+        plot_rate([*runs, other], runs[0], ax)
+        *grey, chosen, noisy = (list(line.get_ydata()) for line in ax.lines)
+        assert grey == [list(run.psnr) for run in runs] and chosen == list(runs[0].psnr)
+        assert noisy == pytest.approx([-20 * math.log10(25 / 255)] * 2)
+        assert ax.get_title() == runs[0].summary
+
+    drawn(draw)
+
+
+# ------------------------------------------------------------------------------------ the exercises
+
+
+def paper_loss(predicted, noisy, clean):
+    return ((predicted - (noisy - clean)) ** 2).sum() / (2 * len(noisy))
+
+
+def decibels(loss, kind, patch_size, channels):
+    mean = loss if kind == "mean" else loss * 2 / (patch_size**2 * channels)
+    return -10 * np.log10(mean)
+
+
+def learning_rate(step, steps, peak, warm):
+    if step < warm:
+        return peak * (step + 1) / warm
+    return peak * (1 + np.cos(np.pi * (step + 1 - warm) / (steps - warm))) / 2
+
+
+@pytest.mark.parametrize("solution", [paper_loss, decibels, learning_rate])
+def test_the_solutions_are_accepted(solution, accepted):
+    name = solution.__name__
+    lines = accepted(getattr(training, name), solution)
+    assert len(lines) >= 2 and lines[0].startswith(f"right: {name}(")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong", "said"),
+    [
+        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).mean(), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).sum() / len(y), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - (x - y)) ** 2).sum() / (2 * len(y)), "expected"),
+        ("paper_loss", lambda r, y, x: ((r - x) ** 2).sum() / (2 * len(y)), "expected"),
+        ("decibels", lambda loss, *_: -10 * np.log10(loss), "gave 0.9691, expected 30"),
+        ("decibels", lambda x, k, p, c: decibels(x, k, p, 1), "gave 25.65, expected 30.43"),
+        ("learning_rate", lambda n, s, p, w: learning_rate(n - 1, s, p, w), "expected 0.1"),
+        ("learning_rate", lambda n, s, p, w: learning_rate(n, s, 1.0, w), "expected 1.5"),
+    ],
+)
+def test_wrong_answers_are_refused(exercise, wrong, said, refused):
+    assert said in refused(getattr(training, exercise), wrong)

@@ -1,0 +1,146 @@
+"""The tables of quality: measured entries, the stored ones, and the published numbers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dncnn_lib import model, zoo
+from dncnn_lib.evaluation import PROTOCOLS
+from dncnn_lib.making import tables
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def net() -> model.DnCNN:
+    net = model.DnCNN(depth=3, width=4)
+    net.reset_parameters(torch.Generator().manual_seed(0))
+    return net.eval()
+
+
+@pytest.fixture
+def sets(monkeypatch):
+    """Two small images in every set."""
+    random = np.random.default_rng(0)
+    album = {name: random.random((60, 64), np.float32) for name in ("a", "b")}
+    monkeypatch.setattr(tables, "measured_sets", lambda task, channels: {f"{task} set": album})
+
+
+def test_a_model_is_measured_on_the_papers_tasks_and_levels(net, sets):
+    entries = list(tables.measure_table("dncnn-3", net))
+    means = [(e.task, e.set, e.level) for e in entries if e.image == tables.MEAN]
+    assert means == [
+        (task.name, f"{task.name} set", level)
+        for task in PROTOCOLS.values()
+        for level in task.levels
+    ]
+    assert [e.image for e in entries[:3]] == ["a", "b", "mean"]
+    a, b, mean = entries[:3]
+    for name in ("psnr", "degraded_psnr", "ssim", "degraded_ssim"):
+        expected = (getattr(a, name) + getattr(b, name)) / 2
+        assert getattr(mean, name) == pytest.approx(expected, abs=1e-3)
+    assert mean.degraded_psnr == pytest.approx(20 * np.log10(255 / 15), abs=0.3)
+    levels = {e.level for e in tables.measure_table("dncnn-s-50", net)}
+    assert levels == {50}
+
+
+def test_other_models_have_no_table(net):
+    with pytest.raises(ValueError, match=r"^model is 'mine', but must be one of 'dncnn-s-15', "):
+        list(tables.measure_table("mine", net))
+
+
+def test_a_table_is_written_and_read(net, sets, tmp_path):
+    entries = list(tables.measure_table("dncnn-b", net))
+    tables.write_table(entries, tmp_path / "t.csv")
+    assert tables.read_table(tmp_path / "t.csv") == entries
+    other = tmp_path / "other.csv"
+    other.write_text("day,rain\nMonday,3\n")
+    with pytest.raises(ValueError, match=f"^{re.escape(str(other))} is not a table of quality$"):
+        tables.read_table(other)
+
+
+# As printed: README of cszn/DnCNN (BSD68 and DnCNN-3), README of SaoYan/DnCNN-PyTorch (Set12).
+PRINTED = [
+    ("DnCNN-S", "gaussian", "BSD68", 25, 29.23, None),
+    ("DnCNN-B", "gaussian", "BSD68", 50, 26.23, None),
+    ("DnCNN-S", "gaussian", "Set12", 15, 32.859, None),
+    ("BM3D", "gaussian", "BSD68", 25, 28.57, 0.8017),
+    ("DnCNN-3", "super-resolution", "Set5", 3, 33.75, 0.9222),
+    ("DnCNN-3", "deblocking", "classic5", 10, 29.40, 0.8026),
+    ("CDnCNN-B", "gaussian", "CBSD68", 25, 31.24, None),
+]
+
+
+@pytest.mark.parametrize(("method", "task", "name", "level", "psnr", "ssim"), PRINTED)
+def test_published_numbers(method, task, name, level, psnr, ssim):
+    found = tables.published(method, task, name, level)
+    assert (found.psnr, found.ssim) == (psnr, ssim) and found.source
+
+
+def test_what_is_not_published_is_none():
+    assert tables.published("DnCNN-S", "gaussian", "BSD68", 26) is None
+
+
+def test_every_published_number_is_plausible_and_has_its_source():
+    with open(tables.PUBLISHED, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({tuple(row.values())[:5] for row in rows}) == len(rows) > 500
+    for row in rows:
+        assert 20 < float(row["psnr"]) < 40 and row["source"] and row["method"], row
+        assert row["task"] in PROTOCOLS and int(row["level"]) in PROTOCOLS[row["task"]].levels, row
+    mean = {}
+    for row in rows:
+        if row["set"] == "Set12" and row["image"] != "mean":
+            mean.setdefault((row["method"], row["level"]), []).append(float(row["psnr"]))
+    for (method, level), values in mean.items():
+        printed = tables.published(method, "gaussian", "Set12", int(level)).psnr
+        assert len(values) == 12 and np.mean(values) == pytest.approx(printed, abs=0.006)
+
+
+@pytest.mark.parametrize("name", zoo.model_names())
+def test_the_stored_table_is_that_of_the_weights(name):
+    """The card was measured when the weights were made, the table later: both must agree."""
+    card = zoo.card(name)
+    means = {
+        (e.task, e.set, f"{e.level:g}"): e.psnr
+        for e in tables.read_table()
+        if e.model == name and e.image == tables.MEAN
+    }
+    told = {"gaussian": card["psnr"]}
+    told |= {task: card[task]["psnr"] for task in PROTOCOLS if task in card}
+    for task, by_set in told.items():
+        for set_name, levels in by_set.items():
+            for level, psnr in levels.items():
+                if (task, set_name, level) in means:
+                    assert means.pop((task, set_name, level)) == pytest.approx(psnr, abs=0.002)
+    assert not means, "measured, but not on the card"
+    assert any(e.model == name and e.set == "samples" for e in tables.read_table())
+
+
+def readme_rows() -> list[list[str]]:
+    """The rows of the README's table of quality, without the header."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, after = readme.split("| network | set | σ |")
+    lines = after.split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_readme_shows_the_stored_numbers():
+    rows = readme_rows()
+    stored = {(e.model, e.set, f"{e.level:g}"): e for e in tables.read_table() if e.image == "mean"}
+    for name, set_name, level, noisy, ours, *others in rows:
+        entry = stored[name, set_name, level]
+        assert (noisy, ours) == (f"{entry.degraded_psnr:.2f}", f"{entry.psnr:.2f}")
+        paper = tables.paper_name(name)
+        bm3d = "CBM3D" if set_name == "CBSD68" else "BM3D"
+        methods = (paper, f"{paper} (authors' weights)", bm3d)
+        printed = (tables.published(m, "gaussian", set_name, int(level)) for m in methods)
+        assert others == [f"{quality.psnr:.2f}" if quality else "–" for quality in printed]
+    assert {row[0] for row in rows} == set(zoo.model_names())
