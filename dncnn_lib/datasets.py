@@ -135,16 +135,26 @@ def colour_bsd68(*, download: bool = True, progress: bool = False) -> dict[str, 
 
 
 def image_set(
-    name: str, *, grey: bool = True, download: bool = True, progress: bool = False
+    name: str,
+    *,
+    grey: bool = True,
+    download: bool = True,
+    progress: bool = False,
+    folder_first: bool = False,
 ) -> Images:
     """Clean images by name, float32 in [0, 1] or uint8: (H, W) or, if they have colour, (H, W, 3).
 
     name: "small", the training set that ships; "samples", the images held out from it; "bsd432",
     the images of BSDS500 that are not in BSD68; the name of a registered set; or a folder.
-    grey: convert colour images. download, progress: as in ``dataset_paths``.
+    grey: convert colour images. download, progress: as in ``dataset_paths``. folder_first: where a
+    folder has the name of a set, use the folder, with a warning.
     Raises ``ValueError`` for other names and for damaged files, ``FileNotFoundError`` for missing
     ones.
     """
+    if folder_first and Path(name).is_dir():
+        if name in ("small", "samples", "bsd432", *dataset_names()):
+            _check.warn(f"{name} is your folder here, not the set of that name")
+        return _folder(Path(name), grey)
     if name == "small":
         return _numbered(samples.small_training_set(grey=grey))
     if name == "samples":
@@ -169,16 +179,48 @@ def _numbered(images: Iterable[np.ndarray]) -> Images:
     return {f"{number:03d}": image for number, image in enumerate(images)}
 
 
+def is_image(path: Path) -> bool:
+    """Whether it is a file that is read as an image, by its name; hidden ones are not."""
+    return path.suffix.lower() in SUFFIXES and _is_seen(path)
+
+
+def _is_seen(path: Path) -> bool:
+    """Whether it is a file, or a link to none, and not hidden."""
+    file = path.is_file() or (path.is_symlink() and not path.exists())
+    return file and not path.name.startswith(".")
+
+
 def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder, by suffix, sorted. Raises ``ValueError`` if there is none."""
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    """The image files in a folder, by suffix, sorted. Hidden files, such as macOS's
+    ``._photo.png``, are passed over; warns of others that are left out. Raises ``ValueError`` if
+    there is no image."""
+    files = sorted(path for path in folder.iterdir() if _is_seen(path))
+    found = [path for path in files if is_image(path)]
     if not found:
         raise ValueError(f"{folder} holds no image: no file ends in {', '.join(SUFFIXES)}")
+    others = [path.name for path in files if path not in found]
+    if others:
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        _check.warn(
+            f"{folder}: {', '.join(others[:5])}{more} left out, because the names do not end in "
+            f"{', '.join(SUFFIXES)}"
+        )
     return found
 
 
 def _folder(folder: Path, grey: bool) -> Images:
-    return {path.name: _read(path, grey) for path in image_files(folder)}
+    """The images that can be read; warns of each that cannot. Raises ``ValueError`` for none."""
+    images = {}
+    for path in image_files(folder):
+        try:
+            images[path.name] = _read(path, grey)
+        except OSError as error:
+            _check.warn(f"left out: {path}: {error.strerror or error}")
+        except ValueError as error:
+            _check.warn(f"left out: {error}")
+    if not images:
+        raise ValueError(f"{folder} holds no image that can be read")
+    return images
 
 
 def image_licence(name: str) -> str:

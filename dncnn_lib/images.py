@@ -17,20 +17,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import _check, _codecs, _files
-from ._codecs import MAX_PIXELS, SUFFIXES
+from . import _check, _codecs, _encoders, _files
+from ._codecs import MAX_PIXELS, SUFFIXES, Meta
 
 __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
+    "Meta",
     "Picture",
     "as_batch",
     "as_float",
     "as_uint8",
     "decode_picture",
     "is_floating",
+    "is_grey",
     "read_image",
     "read_picture",
+    "to_colour",
     "to_grey",
     "write_image",
     "write_picture",
@@ -160,10 +163,11 @@ def as_uint8(values: np.ndarray) -> np.ndarray:
     return values if values.dtype == np.uint8 else _integers(values, np.uint8)
 
 
-def _integers(values: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
-    """floating point of any shape, clipped to [0, 1] and rounded, as uint8 or uint16."""
+def _integers(values: np.ndarray, dtype: np.dtype | type, white: int | None = None) -> np.ndarray:
+    """Floating point of any shape, clipped to [0, 1] and rounded, as uint8 or uint16, of which
+    ``white``, the largest unless told otherwise, stands for 1."""
     scaled = np.clip(values, 0, 1)
-    scaled *= np.iinfo(dtype).max
+    scaled *= white or np.iinfo(dtype).max
     return np.rint(scaled, out=scaled).astype(dtype)
 
 
@@ -178,6 +182,17 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     return (np.round(grey * 255) / 255).astype(np.float32)
 
 
+def is_grey(image: np.ndarray) -> bool:
+    """Whether an image in [0, 1] has no colour: (H, W), or (H, W, 3) with channels that differ by
+    no more than 2/255, as JPEG leaves them."""
+    return image.ndim == 2 or float(np.ptp(image, axis=2).max()) < 2.5 / 255
+
+
+def to_colour(image: np.ndarray) -> np.ndarray:
+    """(H, W) to (H, W, 3) with three equal channels; colour passes unchanged."""
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
 # ------------------------------------------------------------------------------------------ files
 
 
@@ -186,13 +201,18 @@ class Picture:
     """An image file's content, enough to write a result back in the same form.
 
     pixels: (H, W) or (H, W, 3) float32 in [0, 1]; alpha: (H, W) float32 in [0, 1], or None;
-    bits: 8 or 16 for each value; icc_profile: the colour profile, or None.
+    bits: 8 or 16 for each value; meta: colour profile, date and camera, resolution.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     bits: int = 8
-    icc_profile: bytes | None = None
+    meta: Meta = Meta()
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The colour profile, or None."""
+        return self.meta.icc_profile
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         """The same picture with other pixels of the same height and width."""
@@ -211,11 +231,14 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_picture(path: str | os.PathLike) -> Picture:
-    """An image file with its alpha channel, bit depth and colour profile.
+    """An image file with its alpha channel, bit depth and what it says of its pixels.
 
-    CMYK becomes RGB. Raises ``OSError`` for what is not a file that can be read, and ``ValueError``
-    for one that is empty, truncated, not an image, of another format, of several pages, not of 8 or
-    16 bits, or of more than ``MAX_PIXELS`` pixels.
+    CMYK becomes RGB. White is the largest value of the file's bits, or the one that a TIFF of 16
+    bits states (MaxSampleValue). Warns, with the file's name, of what is left out because it is
+    malformed or unspecified, and where 16 bits look like a camera's 10 or 12. Raises ``OSError``
+    for what is not a file that can be read, and ``ValueError`` for one that is empty, truncated,
+    not an image, of another format, of several pages, not of 8 or 16 bits, or of more than
+    ``MAX_PIXELS`` pixels.
     """
     path = Path(path)
     if path.is_dir():
@@ -230,18 +253,24 @@ def decode_picture(data: bytes, name: str = "the file") -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders warn of what is read or refused here
-            values, profile = _codecs.decode(data)
+            values, meta, notes = _codecs.decode(data)
     except _codecs.Unsupported as error:
         raise ValueError(f"{name} {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes decoders raise a dozen kinds
-        raise ValueError(f"{name} is damaged or truncated ({error})") from error
+        reason = _codecs.without_addresses(error)
+        raise ValueError(f"{name} is damaged or truncated ({reason})") from error
+    for note in notes:
+        _check.warn(f"{name} {note}")
     colours = 3 if values.shape[2] >= 3 else 1
     pixels = as_float(values[..., :colours])
     alpha = as_float(values[..., colours]) if values.shape[2] > colours else None
+    if meta.peak:
+        pixels *= np.float32(65535 / meta.peak)
+        alpha = None if alpha is None else alpha * np.float32(65535 / meta.peak)
     bits = 8 * values.dtype.itemsize
-    return Picture(pixels if colours == 3 else pixels[..., 0], alpha, bits, profile)
+    return Picture(pixels if colours == 3 else pixels[..., 0], alpha, bits, meta)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray, *, bits: int = 8) -> None:
@@ -255,11 +284,12 @@ def write_image(path: str | os.PathLike, image: np.ndarray, *, bits: int = 8) ->
 
 
 def write_picture(path: str | os.PathLike, picture: Picture) -> None:
-    """Write a picture in the format of the suffix, with its alpha, bits and colour profile.
+    """Write a picture in the format of the suffix, with its alpha, bits and meta data.
 
     PNG and TIFF are lossless. WebP is too, but has only 8 bits and no grey. BMP is, with 8 bits.
-    JPEG is written at quality 95, with 8 bits. BMP and JPEG have no alpha, which is left out with a
-    warning. Errors as in ``write_image``.
+    JPEG is written at quality 95 with whole chroma (4:4:4), with 8 bits. What a format has no place
+    for is left out with a warning: alpha in BMP and JPEG, a colour profile that does not fit the
+    values, a PNG's own gamma elsewhere. Errors as in ``write_image``.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -268,27 +298,31 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     if picture.bits not in (8, 16):
         _check.fail("bits", picture.bits, "8 or 16")
     alpha = picture.alpha
-    if alpha is not None and suffix in (".jpg", ".jpeg", ".bmp"):
+    if alpha is not None and suffix in (".jpg", ".jpeg", ".jpe", ".jfif", ".bmp"):
         kind = "BMP" if suffix == ".bmp" else "JPEG"
         _check.warn(f"{path}: {kind} has no transparency, so alpha is left out")
         alpha = None
     dtype = np.uint16 if picture.bits == 16 and suffix in (".png", ".tif", ".tiff") else np.uint8
-    values = _file_values("pixels", picture.pixels, dtype)
+    peak = picture.meta.peak if dtype == np.uint16 and suffix != ".png" else None
+    white = peak or np.iinfo(dtype).max
+    values = _file_values("pixels", picture.pixels, dtype, white)
     if alpha is not None:
         if alpha.shape != values.shape[:2]:
             _check.fail("alpha's shape", alpha.shape, f"that of the pixels, {values.shape[:2]}")
-        values = np.concatenate([values, _file_values("alpha", alpha, dtype)], axis=2)
+        values = np.concatenate([values, _file_values("alpha", alpha, dtype, white)], axis=2)
     try:
-        data = _codecs.encode(values, suffix, picture.icc_profile)
+        data, notes = _encoders.encode(values, suffix, replace(picture.meta, peak=peak))
     except (OSError, ValueError) as error:  # WebP ends at 16,383 pixels a side, JPEG at 65,500
         height, width = values.shape[:2]
         raise ValueError(f"{path} cannot hold {width}×{height} pixels ({error})") from error
     _files.write_bytes(path, data)
+    for note in notes:
+        _check.warn(f"{path}: {note}")
 
 
-def _file_values(name: str, image: np.ndarray, dtype: type) -> np.ndarray:
-    """(H, W) or (H, W, 3) as integers (H, W, C)."""
+def _file_values(name: str, image: np.ndarray, dtype: type, white: int) -> np.ndarray:
+    """(H, W) or (H, W, 3) as integers (H, W, C), of which ``white`` stands for 1."""
     batch, _ = as_batch(image, name=name)
     if batch.shape[0] != 1 or batch.shape[1] not in (1, 3):
         _check.fail(f"{name}'s shape", tuple(batch.shape), "one image with 1 or 3 channels")
-    return _integers(np.ascontiguousarray(batch[0].permute(1, 2, 0).cpu().numpy()), dtype)
+    return _integers(np.ascontiguousarray(batch[0].permute(1, 2, 0).cpu().numpy()), dtype, white)

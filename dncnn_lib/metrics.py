@@ -14,7 +14,7 @@ Image = np.ndarray | Tensor
 def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray, np.ndarray]:
     """Both images as float64 arrays, checked."""
     _check.real("data_range", data_range, above=0.0)
-    arrays = []
+    arrays, kinds = [], []
     for name, image in (("restored", restored), ("clean", clean)):
         if isinstance(image, Tensor):
             image = image.detach().cpu()
@@ -28,7 +28,20 @@ def _pair(restored: Image, clean: Image, data_range: float) -> tuple[np.ndarray,
         if image.dtype.kind in "ui" and image.max() > data_range:
             rule = f"at least {image.max()}, the largest value of {name}, which is {image.dtype}"
             _check.fail("data_range", data_range, rule)
+        kinds.append(image.dtype.newbyteorder("=") if image.dtype.kind in "uib" else "float")
         arrays.append(image.astype(np.float64))
+    if kinds[0] != kinds[1]:
+        rule = f"of the kind of clean, which is {kinds[1]}"
+        _check.fail("restored's dtype", str(kinds[0]), rule)
+    if kinds[0] == "float" and data_range >= 100 and max(np.abs(a).max() for a in arrays) <= 1.5:
+        _check.warn(
+            f"data_range is {data_range:g}, but no value is above 1.5: for images in [0, 1] it is 1"
+        )
+    if kinds[0] == "float" and data_range <= 2 and min(a.max() for a in arrays) > 16:
+        _check.warn(
+            f"data_range is {data_range:g}, but both images have values above 16: on the 0–255 "
+            "scale it is 255"
+        )
     if arrays[0].shape != arrays[1].shape:
         _check.fail("restored's shape", arrays[0].shape, f"that of clean, {arrays[1].shape}")
     for name, array in zip(("restored", "clean"), arrays):
@@ -43,8 +56,8 @@ def psnr(restored: Image, clean: Image, *, data_range: float) -> float | Tensor:
     restored, clean: arrays (H, W) or (H, W, 3), which give a ``float``; or tensors (B, C, H, W),
     which give a float64 tensor (B,), one value for each image. data_range: the width of the range
     of possible values, 1.0 for images in [0, 1] and 255 for 8-bit images. There is no default,
-    because a wrong one shifts the result by 48 dB; integers above it raise ``ValueError``. Equal
-    images give infinity.
+    because a wrong one shifts the result by 48 dB: integers above it, and images of two kinds, such
+    as uint8 beside float, raise ``ValueError``. Equal images give infinity.
     """
     a, b = _pair(restored, clean, data_range)
     axes = (1, 2, 3) if a.ndim == 4 else None

@@ -33,7 +33,8 @@ def denoise(
         [0, 1], or 8/16-bit integers, which come back rounded. A grey model restores the channels
         of a colour image one by one.
     model: any module that maps a noisy batch (B, C, H, W) to a restored one; in eval mode for the
-        time of the call. ``DnCNN`` is folded first.
+        time of the call, on the device and in the floating-point type of its parameters. ``DnCNN``
+        is folded first.
     sigma: the noise level on the 0–255 scale: a number, or a map (H, W) with one for each pixel. It
         is passed, in units of [0, 1] and shaped (1, 1, 1, 1) or (1, 1, h, w), to models whose
         ``forward`` has a parameter ``sigma``. Other models are blind, and it is not used.
@@ -109,6 +110,7 @@ def _restored(
 ) -> Tensor:
     """The model over a batch, image by image and tile by tile; of the batch's device."""
     device = device_of(model)
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), batch.dtype)
     bf16 = uses_bf16(precision, device.type)
     modes = [(module, module.training) for module in model.modules()]
     fold = getattr(model, "fold_batch_norm", None)
@@ -125,14 +127,14 @@ def _restored(
 
                 jobs = tqdm(jobs, desc="denoising", unit="tile")
             for image, (outer, inner, target) in jobs:
-                part = batch[image : image + 1, :, outer[0], outer[1]].to(device)
+                part = batch[image : image + 1, :, outer[0], outer[1]].to(device, dtype)
                 part = part.clone(memory_format=torch.channels_last)  # models may work in place
                 if levels is None:
                     restored = net(part)
                 else:
                     whole = levels.shape[-1] == levels.shape[-2] == 1
                     level = levels if whole else levels[..., outer[0], outer[1]]
-                    restored = net(part, sigma=level.to(device))
+                    restored = net(part, sigma=level.to(device, dtype))
                 _check.output("the network", restored, part)
                 restored = restored[:, :, inner[0], inner[1]]
                 result[image : image + 1, :, target[0], target[1]] = restored

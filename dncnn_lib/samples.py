@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _check
 from ._files import DATA
-from .images import as_uint8, read_image, to_grey
+from .images import as_uint8, read_image, to_colour, to_grey
 
 
 @functools.cache
@@ -47,8 +47,8 @@ def sample_image(name: str, *, grey: bool | None = None) -> np.ndarray:
     """
     _check.one_of("name", name, sample_names())
     image = read_image(_path(_table()[name]["file"]))
-    if grey is False and image.ndim == 2:
-        return np.repeat(image[..., None], 3, axis=2)
+    if grey is False:
+        return to_colour(image)
     return to_grey(image) if grey else image
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import _check, _files, _memory
+from ._interrupts import Interrupts
 from .hardware import PRECISIONS, autocast, device_of, uses_bf16
 from .optim import make_optimizer
 from .patches import PatchSampler
@@ -156,8 +157,9 @@ def train(
         held against the target; a tuple ``given`` becomes ``net(*given)``.
     validation: called with the network in eval mode, returns a PSNR in dB.
     checkpoint: a file. Where it exists the training continues from it; it is rewritten every
-        ``config.checkpoint_every`` steps and at the end. A run that was killed and continued ends
-        with the same weights as one that was not, on the same machine.
+        ``config.checkpoint_every`` steps, at the end, and on Ctrl-C, which is heard when the update
+        is done. A run that was killed and continued ends with the same weights as one that was not,
+        on the same machine.
 
     Nothing happens until the first ``next``. Raises ``TypeError`` or ``ValueError`` for arguments
     of another kind, for a network whose output has not the shape of the target, and where the
@@ -180,9 +182,14 @@ def train(
         clean = patches.sample(config.batch_size, generator)
         return pair(task, clean.contiguous(memory_format=torch.channels_last), generator)
 
-    with _memory.reused():
+    def save(loss: float) -> None:
+        if checkpoint is not None and math.isfinite(loss):
+            state.save(checkpoint)
+
+    with _memory.reused(), Interrupts() as interrupts:
         total, since, clock = torch.zeros((), device=device), 0, time.perf_counter()
         while state.step < config.steps:
+            interrupts.hold()
             _training_mode(net, config.frozen_batch_norm)
             lr = config.learning_rate(state.step)
             for group in state.optimizer.param_groups:
@@ -201,24 +208,30 @@ def train(
                 state.ema.update_parameters(net)
             state.step += 1
             total, since = total + loss.detach(), since + 1
-
             last = state.step == config.steps
             validate = last or (config.validate_every and state.step % config.validate_every == 0)
-            save = last or state.step % config.checkpoint_every == 0
+            keep = last or state.step % config.checkpoint_every == 0
             record = last or validate or state.step % config.log_every == 0
-            if not (record or save):
+            if not (record or keep or interrupts.heard):
                 continue
             mean_loss = float(total) / since
             state.seconds += time.perf_counter() - clock
             if last:
                 after = range(config.steps, config.steps + config.recalibrate)
                 state.finish(batch(step)[0] for step in after)
-            if save and checkpoint is not None and math.isfinite(mean_loss):
-                state.save(checkpoint)
+            if keep or interrupts.heard:
+                save(mean_loss)
+            interrupts.release()
+            if interrupts.heard:
+                raise KeyboardInterrupt
             if record:
                 quality = None
                 if validate and validation is not None:
-                    quality = _validate(state.result, validation)
+                    try:
+                        quality = _validate(state.result, validation)
+                    except KeyboardInterrupt:
+                        save(mean_loss)
+                        raise
                 seen = state.step * config.batch_size
                 yield Step(state.step, config.steps, mean_loss, lr, state.seconds, seen, quality)
                 total, since = torch.zeros((), device=device), 0

@@ -64,8 +64,9 @@ def load_pretrained(name_or_path: str | os.PathLike) -> nn.Module:
 
     - ``.safetensors``: written by ``save_pretrained``; its SHA-256 is checked, too, if its card
       lies beside it;
-    - ``.pth`` or ``.pt``: a state dict of DnCNN in KAIR (``model.0.weight``), with batch norm or
-      folded, or in SaoYan/DnCNN-PyTorch (``module.dncnn.0.weight``, with or without ``module.``);
+    - ``.pth``, ``.pt``, ``.ckpt`` or ``.pth.tar``: a state dict of DnCNN in KAIR
+      (``model.0.weight``), with batch norm or folded, in cszn/DnCNN's PyTorch code or in
+      SaoYan/DnCNN-PyTorch (``dncnn.0.weight``); also as ``{"state_dict": ...}`` or under a prefix;
     - ``.mat``: the authors' MatConvNet networks, in MATLAB's format v7.3. Needs h5py.
 
     For the formats of others the architecture is read off the tensors, and the network is residual.
@@ -84,9 +85,11 @@ def load_pretrained(name_or_path: str | os.PathLike) -> nn.Module:
     path = Path(name_or_path)
     if not path.is_file():
         raise FileNotFoundError(f"name_or_path is {str(path)!r}, but there is no such file")
-    _check.one_of("the suffix of name_or_path", path.suffix, tuple(_FORMATS))
+    if _suffix(path) not in _FORMATS:
+        rule = "one of " + ", ".join(map(repr, _FORMATS))
+        _check.fail("the suffix of name_or_path", path.suffix, rule)
     beside = path.with_suffix(".json")
-    if path.suffix == ".safetensors" and beside.is_file():
+    if _suffix(path) == ".safetensors" and beside.is_file():
         return _decode(_verified(path, _read_card(beside).get("sha256")), path)
     return _decode(path.read_bytes(), path)
 
@@ -146,7 +149,12 @@ def architecture(net: nn.Module) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or os.sep in text or Path(text).suffix in _FORMATS
+    return "/" in text or os.sep in text or _suffix(Path(text)) in _FORMATS or os.path.isfile(text)
+
+
+def _suffix(path: Path) -> str:
+    """In small letters, without the ".tar" that old examples of PyTorch put behind."""
+    return Path(path.name.lower().removesuffix(".tar")).suffix
 
 
 def _verified(path: Path, wanted: str | None) -> bytes:
@@ -177,7 +185,7 @@ def _finite(key: str, value: Tensor) -> Tensor:
 
 def _decode(data: bytes, path: Path) -> nn.Module:
     """The network in the bytes of a file. Raises ``ValueError``, which names ``path``."""
-    read, rule = _FORMATS[path.suffix]
+    read, rule = _FORMATS[_suffix(path)]
     try:
         return _build(*read(data))
     except (ImportError, MemoryError):
@@ -240,5 +248,6 @@ _FORMATS = {
     ".safetensors": (_read_safetensors, "a file that dncnn_lib.save_pretrained wrote"),
     ".pth": (_foreign(read_pth), _STATE_DICT),
     ".pt": (_foreign(read_pth), _STATE_DICT),
+    ".ckpt": (_foreign(read_pth), _STATE_DICT),
     ".mat": (_foreign(read_mat), "a MatConvNet DnCNN in MATLAB's format v7.3"),
 }

@@ -24,6 +24,13 @@ def raises(kind: type[BaseException], message: str):
     return pytest.raises(kind, match=whole(message))
 
 
+def profile_of(space: bytes) -> bytes:
+    """The header of a colour profile for that space, such as b"GRAY" or b"RGB "."""
+    header = bytearray(128)
+    header[:4], header[16:20], header[36:40] = (128).to_bytes(4, "big"), space, b"acsp"
+    return bytes(header)
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

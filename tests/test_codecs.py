@@ -9,11 +9,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from helpers import integers, unit, whole
+from helpers import integers, profile_of, unit, whole
 from PIL import Image as PILImage
 from PIL import PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-from dncnn_lib.images import Picture, read_picture, write_image, write_picture
+from dncnn_lib.images import Meta, Picture, read_picture, write_image, write_picture
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -56,14 +56,15 @@ def test_png_and_tiff_are_lossless(tmp_path, suffix, dtype, channels):
     alpha = unit(array[..., -1]) if channels in (2, 4) else None
     bits = 8 * np.dtype(dtype).itemsize
     path = tmp_path / f"a{suffix}"
-    write_picture(path, Picture(solid, alpha, bits, b"a profile"))
+    profile = profile_of(b"GRAY" if channels < 3 else b"RGB ")
+    write_picture(path, Picture(solid, alpha, bits, Meta(profile)))
     # another reader finds the same integers
     reader = imagecodecs.png_decode if suffix == ".png" else imagecodecs.tiff_decode
     np.testing.assert_array_equal(reader(path.read_bytes()), array)
     picture = read_picture(path)
     np.testing.assert_array_equal(picture.pixels, solid)
     assert picture.pixels.dtype == np.float32 and picture.pixels.flags.c_contiguous
-    assert (picture.bits, picture.icc_profile) == (bits, b"a profile")
+    assert (picture.bits, picture.icc_profile) == (bits, profile)
     if alpha is None:
         assert picture.alpha is None
     else:
@@ -100,14 +101,14 @@ def test_bmp_is_lossless_and_says_what_it_leaves_out(tmp_path, channels):
 
 def test_jpeg_is_close_and_says_what_it_leaves_out(tmp_path):
     smooth = np.linspace(0, 1, 32 * 32 * 3, dtype=np.float32).reshape(32, 32, 3)
-    path = tmp_path / "a.jpg"
+    path, profile = tmp_path / "a.jpg", profile_of(b"RGB ")
     with pytest.warns(
         UserWarning, match=whole(f"{path}: JPEG has no transparency, so alpha is left out")
     ):
-        write_picture(path, Picture(smooth, smooth[..., 0], icc_profile=b"a profile"))
+        write_picture(path, Picture(smooth, smooth[..., 0], meta=Meta(profile)))
     picture = read_picture(path)
     np.testing.assert_allclose(picture.pixels, smooth, atol=0.03)
-    assert picture.alpha is None and picture.icc_profile == b"a profile"
+    assert picture.alpha is None and picture.icc_profile == profile
 
 
 def read_bytes(tmp_path, data: bytes) -> Picture:
@@ -273,7 +274,6 @@ def test_what_is_no_image_file_is_refused(tmp_path):
     for data in (
         b"x",
         b"not an image at all",
-        saved(integers(1), "GIF"),
         saved(integers(3), "PPM"),
     ):
         refuse(tmp_path, data, message)

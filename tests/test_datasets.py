@@ -310,7 +310,11 @@ def test_a_folder_is_read_by_suffix_in_order(tmp_path):
     save(tmp_path, "b.png", "a.TIF", "c.jpeg")
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "d.png").mkdir()
-    assert [path.name for path in datasets.image_files(tmp_path)] == ["a.TIF", "b.png", "c.jpeg"]
+    left_out = f"{tmp_path}: notes.txt left out, because the names do not end in "
+    with pytest.warns(UserWarning, match=re.escape(left_out)):
+        files = datasets.image_files(tmp_path)
+    assert [path.name for path in files] == ["a.TIF", "b.png", "c.jpeg"]
+    (tmp_path / "notes.txt").unlink()
     found = datasets.image_set(str(tmp_path), grey=False)
     assert list(found) == ["a.TIF", "b.png", "c.jpeg"]
     np.testing.assert_array_equal(found["b.png"], images.read_image(tmp_path / "b.png"))

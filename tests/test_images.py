@@ -11,6 +11,8 @@ import torch
 from helpers import integers, unit, whole
 
 from dncnn_lib.images import (
+    SUFFIXES,
+    Meta,
     Picture,
     as_batch,
     as_float,
@@ -280,7 +282,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 
 def test_with_pixels_keeps_the_rest():
-    picture = Picture(unit(integers(3)), unit(integers(1)), 16, b"a profile")
+    picture = Picture(unit(integers(3)), unit(integers(1)), 16, Meta(b"a profile"))
     new = picture.with_pixels(np.zeros((7, 5, 3), np.float32))
     assert new.alpha is picture.alpha and (new.bits, new.icc_profile) == (16, b"a profile")
     message = "pixels' shape is (5, 7), but must be that of the picture, (7, 5, 3)"
@@ -312,13 +314,12 @@ def test_integers_and_floats_are_written_alike(tmp_path):
         (
             "a.gif",
             Picture(np.zeros((2, 2))),
-            "path's suffix is '.gif', but must be one of .png, .jpg, .jpeg, .tif, .tiff, "
-            ".webp, .bmp",
+            f"path's suffix is '.gif', but must be one of {', '.join(SUFFIXES)}",
         ),
         (
             "a",
             Picture(np.zeros((2, 2))),
-            "path's suffix is '', but must be one of .png, .jpg, .jpeg, .tif, .tiff, .webp, .bmp",
+            f"path's suffix is '', but must be one of {', '.join(SUFFIXES)}",
         ),
         ("a.png", Picture(np.zeros((2, 2)), bits=12), "bits is 12, but must be 8 or 16"),
         (

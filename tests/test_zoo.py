@@ -199,7 +199,7 @@ def test_unknown_suffix(tmp_path):
     with raises(
         ValueError,
         "the suffix of name_or_path is '.onnx', but must be one of "
-        "'.safetensors', '.pth', '.pt', '.mat'",
+        "'.safetensors', '.pth', '.pt', '.ckpt', '.mat'",
     ):
         zoo.load_pretrained(tmp_path / "net.onnx")
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from .. import _check, restoring
 from ..datasets import image_files
-from ..images import SUFFIXES, read_picture, write_picture
+from ..images import SUFFIXES, is_grey, read_picture, to_colour, write_picture
 from ..zoo import load_pretrained
 from ._terminal import bar, reason, say
 
 SUMMARY = "restore a picture, or a folder of them"
 HELP = """\
 Restore a picture, or every picture in a folder (subfolders are left alone). The noise level
-need not be known. Size, transparency, bit depth (8 or 16) and colour profile are kept. A
-grey --model restores colour pictures channel by channel. The suffix of OUT decides the
-format. IN is never overwritten. A damaged file in a folder is reported, the others are
-restored, and the exit code is 1.
+need not be known. Size, transparency, bit depth (8 or 16), colour profile, resolution, date and
+camera are kept, as far as the format of OUT has a place for them; a warning names the rest. A
+grey --model restores colour pictures channel by channel. The suffix of OUT decides the format.
+IN is never overwritten. Of a folder, what cannot be read is reported, the others are restored,
+and the exit code is 1.
 
 Pictures of more than N×N pixels (--tile N) are restored in overlapping pieces, with the
 result of the whole picture; smaller pieces need less memory.
@@ -107,16 +110,30 @@ def _restore(
     source: Path, target: Path, model: nn.Module | None, options: argparse.Namespace
 ) -> None:
     picture = read_picture(source)
-    large = picture.pixels.shape[0] * picture.pixels.shape[1] > options.tile**2
+    given, as_before = _as_the_model_takes_it(picture.pixels, model)
+    large = given.shape[0] * given.shape[1] > options.tile**2
     pixels = restoring.denoise(
-        picture.pixels,
-        _blind_model(picture.pixels.ndim == 3) if model is None else model,
+        given,
+        _blind_model(given.ndim == 3) if model is None else model,
         sigma=options.sigma,
         tile=options.tile,
         precision="auto" if options.fast else "fp32",
         progress=large and sys.stderr.isatty(),
     )
-    write_picture(target, picture.with_pixels(pixels))
+    write_picture(target, picture.with_pixels(as_before(pixels)))
+
+
+def _as_the_model_takes_it(
+    pixels: np.ndarray, model: nn.Module | None
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """The pixels for a model, and the way back to their shape. A picture without colour is grey,
+    also where it was saved as RGB; but for a colour model, which gets it three times."""
+    if getattr(model, "channels", None) == 3:
+        if pixels.ndim == 2:
+            return to_colour(pixels), lambda restored: restored.mean(axis=2)
+    elif pixels.ndim == 3 and is_grey(pixels):
+        return pixels.mean(axis=2), to_colour
+    return pixels, lambda restored: restored
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import numpy as np
 from torch import nn
 
 from .. import _check, _files, zoo
-from ..datasets import Images, image_set
+from ..datasets import Images, image_set, is_image
 from ..evaluation import PROTOCOLS
+from ..images import to_colour
 from ..making import tables
 from ..making.tables import Entry
-from ._terminal import bar, table
+from ._terminal import bar, say, table
 
 SUMMARY = "a table of PSNR and SSIM on sets of images"
 HELP = """\
@@ -69,12 +71,31 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         others = [entry for entry in stored if entry.model not in models]
         tables.write_table([*others, *entries], options.csv)
+    complete = options.paper or _all_measured(options.set or (), entries)
     if not options.paper:
         print("\nPSNR in dB. The protocol:")
         for task in dict.fromkeys(entry.task for entry in entries):
             words = f"{task}: {PROTOCOLS[task].words}."
             print(textwrap.fill(words, 100, subsequent_indent="  "))
-    return 0
+    return 0 if complete else 1
+
+
+def _all_measured(names: Sequence[str], entries: Sequence[Entry]) -> bool:
+    """Whether of every folder every picture was measured by all; says of how many, where not."""
+    complete = True
+    for name in names:
+        if Path(name).is_dir():
+            wanted = len([p for p in Path(name).iterdir() if is_image(p)])
+            counted = Counter(
+                (e.model, e.task, e.level)
+                for e in entries
+                if e.set == name and e.image != tables.MEAN
+            )
+            done = min(counted.values())
+            if done < wanted:
+                say(f"{done} of {wanted} pictures of {name} measured")
+                complete = False
+    return complete
 
 
 def _stored(path: str) -> list[Entry]:
@@ -112,7 +133,7 @@ def _measure_options(models: dict[str, nn.Module], options: argparse.Namespace) 
     names, progress = options.set or ["samples"], sys.stderr.isatty()
     kinds = {grey(model, task) for model in models.values() for task, _ in jobs}
     sets: dict[tuple[str, bool], Images] = {
-        (name, kind): image_set(name, grey=kind, progress=progress)
+        (name, kind): image_set(name, grey=kind, progress=progress, folder_first=bool(options.set))
         for name in names
         for kind in kinds
     }
@@ -120,6 +141,8 @@ def _measure_options(models: dict[str, nn.Module], options: argparse.Namespace) 
         for set_name in names:
             for task, level in jobs:
                 images, title = sets[set_name, grey(model, task)], f"{set_name}, {task} {level:g}"
+                if task == "gaussian" and model.channels == 3:
+                    images = {image: to_colour(pixels) for image, pixels in images.items()}
                 measured = tables.measure_set(name, model, task, set_name, images, level)
                 yield from bar(measured, title, "image", len(images) + 1, leave=False)
 

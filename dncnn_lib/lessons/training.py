@@ -42,8 +42,9 @@ def live_training(
 ) -> Iterator[Step]:
     """Pass on the steps of ``train``, and meanwhile show a bar and a growing curve.
 
-    The curve has a point for each step that was validated. levels: label → PSNR in dB, drawn as
-    dashed lines for comparison; "noisy" in its colour.
+    Interrupted, it ends, and the network keeps what it has learnt; only before the first step is
+    ``KeyboardInterrupt`` raised. The curve has a point for each step that was validated. levels:
+    label → PSNR in dB, drawn as dashed lines for comparison; "noisy" in its colour.
     """
     from IPython.display import display
 
@@ -52,16 +53,21 @@ def live_training(
     display(ipywidgets.VBox([bar, words, picture]))
     seen: list[Step] = []
     shown = -math.inf
-    for step in steps:
-        last = step.step == step.steps
-        if step.val_psnr is not None:
-            seen.append(step)
-            picture.value = drawn(lambda ax: _training_so_far(ax, seen, levels or {}))
-        if last or step.val_psnr is not None or time.perf_counter() - shown > 0.3:
-            bar.max, bar.value = step.steps, step.step
-            words.value = picture.alt = _progress(step, seen)
-            shown = time.perf_counter()
-        yield step
+    try:
+        for step in steps:
+            last = step.step == step.steps
+            if step.val_psnr is not None:
+                seen.append(step)
+                picture.value = drawn(lambda ax: _training_so_far(ax, seen, levels or {}))
+            if last or step.val_psnr is not None or time.perf_counter() - shown > 0.3:
+                bar.max, bar.value = step.steps, step.step
+                words.value = picture.alt = _progress(step, seen)
+                shown = time.perf_counter()
+            yield step
+    except KeyboardInterrupt:
+        if shown == -math.inf:  # there is nothing to go on with
+            raise
+        words.value = picture.alt = f"stopped at {words.value}"
 
 
 def _progress(step: Step, seen: Sequence[Step]) -> str:

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from .. import _check, zoo
-from ..datasets import image_set
+from ..datasets import Images, image_set
 from ..hardware import torch_device
+from ..images import to_colour
 from ..training import Step, train
 from .card import as_json, make_card, mean_psnr, measure, source_commit, stage_card
 from .recipes import Recipe
@@ -53,7 +54,7 @@ def run(
     if out.suffix != ".safetensors":
         _check.fail("out", str(out), "the name of a .safetensors file")
     checkpoint = out.with_suffix(".ckpt") if checkpoint is None else Path(checkpoint)
-    data, commit = data or recipe.training_set, source_commit()
+    given, data, commit = data is not None, data or recipe.training_set, source_commit()
     stages = _stages_in(out, recipe, data)
     if len(stages) == len(recipe.stages):
         return
@@ -61,7 +62,7 @@ def run(
     records = [out.with_name(f"{out.stem}{_suffix(n)}.csv") for n in range(len(recipe.stages))]
     for record in records:
         read_record(record)  # whatever else is there is not written over
-    images = image_set(data, grey=not recipe.colour, progress=progress)
+    images = _training_images(recipe, data, given=given, progress=progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     net = zoo.load_pretrained(out) if stages else recipe.build()
     start = zoo.card(recipe.start)["sha256"] if recipe.start and not stages else None
@@ -96,6 +97,19 @@ def run(
     }
     card = make_card(recipe, net, stages, psnr, data=data, images=len(images))
     zoo.save_pretrained(net, out, card)
+
+
+def _training_images(recipe: Recipe, data: str, *, given: bool, progress: bool) -> Images:
+    """All of one kind, grey or colour, and large enough; warns of those that are too small."""
+    images = image_set(data, grey=not recipe.colour, progress=progress, folder_first=given)
+    least = max(stage.patch_size for stage in recipe.stages)
+    small = [name for name, image in images.items() if min(image.shape[:2]) < least]
+    for name in small:
+        height, width = images.pop(name).shape[:2]
+        _check.warn(f"left out: {name} is {height}×{width} pixels, smaller than a patch of {least}")
+    if not images:
+        raise ValueError(f"{data} holds no image of at least {least}×{least} pixels, a patch")
+    return {n: to_colour(i) for n, i in images.items()} if recipe.colour else images
 
 
 def _suffix(stage: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -61,12 +60,11 @@ def write() -> Callable[..., str]:
 
 @pytest.fixture
 def album(write, tmp_path) -> str:
-    """A folder of a grey and a colour picture, another file, and a folder."""
+    """A folder of a grey and a colour picture, and a folder."""
     (tmp_path / "album" / "deeper").mkdir(parents=True)
     write("album/a.png", 20, 20)
     write("album/B.JPG", 16, 20, 3)
     write("album/deeper/c.png", 8, 8)
-    Path("album/notes.txt").write_text("not a picture")
     return "album"
 
 

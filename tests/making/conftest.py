@@ -30,11 +30,10 @@ def no_sets(monkeypatch, tmp_path):
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Three images to train on, and a file that is none."""
+    """Three images to train on."""
     (tmp_path / "data").mkdir()
     for name, image in photographs(3).items():
         images.write_image(tmp_path / "data" / name, image)
-    (tmp_path / "data" / "notes.txt").write_text("not an image")
     return tmp_path / "data"
 
 
