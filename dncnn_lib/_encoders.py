@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ._codecs import FOLDERS, SUFFIXES, TOLD, Meta, as_stored, chunk
+from ._codecs import chunk
+from ._meta import FOLDERS, SUFFIXES, TOLD, Meta, as_stored
 
 
 def encode(values: np.ndarray, suffix: str, meta: Meta) -> tuple[bytes, list[str]]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from . import _check, _codecs, _encoders, _files
-from ._codecs import MAX_PIXELS, SUFFIXES, Meta
+from ._meta import MAX_PIXELS, SUFFIXES, Meta, Unsupported
 
 __all__ = [
     "MAX_PIXELS",
@@ -254,7 +254,7 @@ def decode_picture(data: bytes, name: str = "the file") -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders warn of what is read or refused here
             values, meta, notes = _codecs.decode(data)
-    except _codecs.Unsupported as error:
+    except Unsupported as error:
         raise ValueError(f"{name} {error}") from None
     except MemoryError:
         raise

@@ -15,7 +15,9 @@ import dncnn_lib
 PACKAGE = Path(dncnn_lib.__file__).parent
 
 CORE = [
-    {"_check", "_codecs", "_files", "_interrupts", "_memory"},
+    {"_check", "_files", "_interrupts", "_memory", "_meta"},
+    {"_tiff"},
+    {"_codecs"},
     {"_encoders"},
     {"hardware", "images", "metrics", "model", "optim", "resize"},
     {"_formats", "jpeg", "patches", "samples"},
