@@ -75,7 +75,7 @@ def load_pretrained(name_or_path: str | os.PathLike) -> nn.Module:
     Raises ``FileNotFoundError`` for a missing file; ``ValueError`` for an unknown name and for a
     file that is damaged, holds another network, or has NaN weights; ``ImportError`` without h5py.
     """
-    if isinstance(name_or_path, str) and not _is_path(name_or_path):
+    if isinstance(name_or_path, str) and not is_path(name_or_path):
         names = model_names()
         if name_or_path not in names:
             rule = f"one of {', '.join(map(repr, names))}, or the path of a file"
@@ -148,7 +148,8 @@ def architecture(net: nn.Module) -> str:
     _check.wrong_type("net", net, f"one of {known}")
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
+    """Whether ``load_pretrained`` takes the text for a file's path rather than for a name."""
     return "/" in text or os.sep in text or _suffix(Path(text)) in _FORMATS or os.path.isfile(text)
 
 

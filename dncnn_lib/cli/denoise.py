@@ -15,7 +15,7 @@ from torch import nn
 from .. import _check, restoring
 from ..datasets import image_files
 from ..images import SUFFIXES, is_grey, read_picture, to_colour, write_picture
-from ..zoo import load_pretrained
+from ..priors import load_model
 from ._terminal import bar, reason, say
 
 SUMMARY = "restore a picture, or a folder of them"
@@ -23,9 +23,10 @@ HELP = """\
 Restore a picture, or every picture in a folder (subfolders are left alone). The noise level
 need not be known. Size, transparency, bit depth (8 or 16), colour profile, resolution, date and
 camera are kept, as far as the format of OUT has a place for them; a warning names the rest. A
-grey --model restores colour pictures channel by channel. The suffix of OUT decides the format.
-IN is never overwritten. Of a folder, what cannot be read is reported, the others are restored,
-and the exit code is 1.
+grey --model restores colour pictures channel by channel. The systems before DnCNN, such as
+bm3d, are models, too, and have to be told the noise level (--sigma). The suffix of OUT decides
+the format. IN is never overwritten. Of a folder, what cannot be read is reported, the others
+are restored, and the exit code is 1.
 
 Pictures of more than N×N pixels (--tile N) are restored in overlapping pieces, with the
 result of the whole picture; smaller pieces need less memory.
@@ -33,6 +34,7 @@ result of the whole picture; smaller pieces need less memory.
 examples:
   $ denoise photo.jpg clean.png
   $ denoise scans/ restored/ --fast
+  $ denoise photo.jpg clean.png --model bm3d --sigma 25
   $ denoise night.tif clean.tif --model runs/dncnn-b.safetensors --tile 512"""
 
 
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         _check.real("--sigma", options.sigma, at_least=0.0)
     source, target = Path(options.input), Path(options.output)
     pairs = _pairs(source, target, options.force)
-    model = load_pretrained(options.model) if options.model is not None else None
+    model = load_model(options.model) if options.model is not None else None
     if not source.is_dir():
         ((file, result),) = pairs
         _restore(file, result, model, options)
@@ -139,7 +141,7 @@ def _as_the_model_takes_it(
 @cache
 def _blind_model(colour: bool) -> nn.Module:
     """The pretrained network for unknown noise levels."""
-    return load_pretrained("cdncnn-b" if colour else "dncnn-b")
+    return load_model("cdncnn-b" if colour else "dncnn-b")
 
 
 def _pairs(source: Path, target: Path, force: bool) -> list[tuple[Path, Path]]:

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from .. import _check, _files, zoo
+from .. import _check, _files
 from ..datasets import Images, image_set, is_image
 from ..evaluation import PROTOCOLS
 from ..images import to_colour
 from ..making import tables
 from ..making.tables import Entry
+from ..priors import load_model
 from ._terminal import bar, say, table
 
 SUMMARY = "a table of PSNR and SSIM on sets of images"
@@ -38,7 +39,7 @@ models stay.
 examples:
   $ evaluate
   $ evaluate --paper --model dncnn-b
-  $ evaluate --set Set12 BSD68 --sigma 25
+  $ evaluate --set Set12 BSD68 --sigma 25 --model dncnn-b bm3d
   $ evaluate --set Set5 --scale 2 3 4
   $ evaluate --model dncnn-b runs/mine.safetensors --per-image --csv table.csv"""
 
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
             "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality"
         )
     stored = _stored(options.csv) if options.csv else []
-    models = {name: zoo.load_pretrained(name) for name in options.model}
+    models = {name: load_model(name) for name in options.model}
     measured = _measure_paper(models) if options.paper else _measure_options(models, options)
     entries = list(measured)
     shown = [entry for entry in entries if entry.image == tables.MEAN or options.per_image]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import datasets, zoo
+from .. import datasets, priors
 from ..hardware import describe_environment
 from ..making import recipes
 
@@ -25,14 +25,14 @@ def run(options: argparse.Namespace) -> int:
     for name, value in describe_environment().items():
         print(f"{name:<10} {value}")
     print("\nModels, for denoise --model NAME and evaluate --model NAME")
-    for name in zoo.model_names():
-        print(f"  {name:<14} {zoo.card(name).get('about', '')}")
+    for name in priors.model_names():
+        print(f"  {name:<16} {priors.about(name)}")
     print("\nRecipes, for train NAME")
     for name in recipes.recipe_names():
-        print(f"  {name:<14} {recipes.recipe(name).about}")
+        print(f"  {name:<16} {recipes.recipe(name).about}")
     print("\nImage sets, for evaluate --set NAME: samples, which ship; any folder; and")
     for name in datasets.dataset_names():
-        print(f"  {name:<14} {_whereabouts(name)}")
+        print(f"  {name:<16} {_whereabouts(name)}")
     return 0
 
 
