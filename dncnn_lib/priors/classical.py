@@ -94,7 +94,8 @@ class NonLocalMeans(Prior):
     w(p, q) = exp(−max(d² − 2σ², 0) / h²), where d² is the mean squared difference of the patches
     around p and q. Patches of 5×5, q up to 6 pixels away and h = 0.7 σ, for σ above 40 7×7, 10 and
     0.5 σ. Source: Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005.
-    Deviation: patches are squares without their Gaussian weights, as in scikit-image's fast mode.
+    Deviations, those of scikit-image's fast mode: all pixels of a patch weigh the same, but for its
+    first row and column, which do not count; and weights below exp(−5) are 0.
     """
 
     about = "non-local means (Buades, Coll, Morel 2005)"
