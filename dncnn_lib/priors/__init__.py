@@ -14,6 +14,7 @@ from .. import _check, zoo
 from ._prior import Prior
 from .bm3d import BM3D
 from .classical import GaussianFilter, NonLocalMeans, TotalVariation, WaveletShrinkage
+from .ncsr import NCSR
 
 PRIORS: dict[str, type[Prior]] = {
     "gaussian-filter": GaussianFilter,
@@ -21,8 +22,9 @@ PRIORS: dict[str, type[Prior]] = {
     "wavelet": WaveletShrinkage,
     "nlm": NonLocalMeans,
     "bm3d": BM3D,
+    "ncsr": NCSR,
 }
-"""By the name that the command line and ``load_model`` know; from the oldest to the best."""
+"""By the name that the command line and ``load_model`` know; from the oldest to the latest."""
 
 
 def load_model(name_or_path: str | os.PathLike) -> nn.Module:

@@ -25,7 +25,7 @@ class Prior(nn.Module):
     """``denoise`` gives it a colour image channel by channel."""
 
     receptive_field = None
-    """``denoise`` does not cut images into tiles: a prior looks too far."""
+    """``denoise`` does not cut images into tiles: a prior's result depends on the whole image."""
 
     def forward(self, noisy: Tensor, sigma: Tensor | float) -> Tensor:
         level = self._level(sigma)

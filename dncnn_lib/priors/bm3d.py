@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ._blocks import blocks_at, dct, mirrored, nearest
 from ._prior import Prior
 
 
@@ -106,8 +106,8 @@ def collaborative(noisy: Tensor, guide: Tensor, stage: Stage, shrink: Shrink) ->
     height, width = noisy.shape
     size, stride = stage.size, stage.stride
     rows, columns = (math.ceil(max(side - size, 0) / stride) + 1 for side in noisy.shape)
-    inside = [(count - 1) * stride + size for count in (rows, columns)]
-    noisy, guide = _mirrored(noisy, inside), _mirrored(guide, inside)
+    inside = (rows - 1) * stride + size, (columns - 1) * stride + size
+    noisy, guide = mirrored(noisy, inside, REACH), mirrored(guide, inside, REACH)
     window = torch.outer(*2 * [_kaiser(size, noisy.device)])
     total = torch.zeros(2, *noisy.shape, device=noisy.device)
     step = max(REFERENCES // columns, 1)
@@ -117,16 +117,6 @@ def collaborative(noisy: Tensor, guide: Tensor, stage: Stage, shrink: Shrink) ->
         total[:, band] += _filtered_band(noisy[band], guide[band], stage, shrink, window)
     total = total[:, REACH : REACH + height, REACH : REACH + width]
     return total[0] / total[1]
-
-
-def _mirrored(plane: Tensor, inside: list[int]) -> Tensor:
-    """The plane continued to the size ``inside`` and by ``REACH`` pixels more on each side."""
-    for axis, side in enumerate(inside):
-        length = plane.shape[axis]
-        pad = (REACH, side - length + REACH)
-        places = torch.from_numpy(np.pad(np.arange(length), pad, mode="symmetric"))
-        plane = plane.index_select(axis, places.to(plane.device))
-    return plane
 
 
 def _filtered_band(
@@ -141,7 +131,7 @@ def _filtered_band(
     for count in (2**power for power in range(stage.group.bit_length())):
         group = found[counts == count, :count]
         if len(group):
-            filtered, weight = shrink(_blocks(noisy, group, size), _blocks(guide, group, size))
+            filtered, weight = shrink(blocks_at(noisy, group, size), blocks_at(guide, group, size))
             weight = weight[:, None].expand(-1, count)
             blocks.index_add_(0, group.flatten(), (weight[..., None] * filtered).flatten(0, 1))
             weights.index_add_(0, group.flatten(), weight.flatten())
@@ -151,40 +141,15 @@ def _filtered_band(
     return torch.stack([value, weight])
 
 
-def _blocks(plane: Tensor, places: Tensor, size: int) -> Tensor:
-    """The blocks at these places: (n, k) → (n, k, size²)."""
-    views = plane.unfold(0, size, 1).unfold(1, size, 1)
-    rows, columns = places // views.shape[1], places % views.shape[1]
-    return views[rows, columns].flatten(-2)
-
-
 def match(guide: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
-    """The places of the blocks that are most similar to each reference block, in one band.
+    """The groups of the reference blocks of a band, as ``nearest`` finds them.
 
     guide: (h, w) with ``REACH`` pixels around the blocks of the grid. Returns the places (n, group)
-    as row · (w − size + 1) + column, the reference itself first and then the most similar ones; and
-    how many of them to take (n,), a power of two. The mean squared difference to all places at once
-    is |a|² + |b|² − 2 a·b over size², where a·b is a correlation of the window with the reference.
+    and how many of them to take (n,), a power of two.
     """
-    size, stride = stage.size, stage.stride
-    area = 2 * REACH + 1
-    centred = guide - guide.mean()
-    windows = centred.unfold(0, size + 2 * REACH, stride).unfold(1, size + 2 * REACH, stride)
-    grid = windows.shape[:2]
-    windows = windows.flatten(0, 1)
-    references = windows[:, REACH : REACH + size, REACH : REACH + size].unsqueeze(1)
-    products = F.conv2d(windows[None], references, groups=len(references))[0].flatten(1)
-    energy = F.avg_pool2d((centred * centred)[None], size, 1)[0]
-    energies = energy.unfold(0, area, stride).unfold(1, area, stride).reshape(-1, area * area)
-    itself = area * area // 2
-    differences = energies + energies[:, itself, None] - products * (2 / size**2)
-    differences[:, itself] = -1
-    values, order = differences.topk(min(stage.group, area * area), largest=False, sorted=True)
-    similar = (values <= stage.match).sum(1)
-    counts = 2 ** similar.log2().floor().long()
-    top, left = (torch.arange(n, device=guide.device) * stride for n in grid)
-    corner = (top[:, None] * energy.shape[1] + left).reshape(-1, 1)
-    return corner + order // area * energy.shape[1] + order % area, counts
+    found, differences = nearest(guide, stage.size, stage.stride, REACH, stage.group)
+    similar = (differences <= stage.match).sum(1)
+    return found, 2 ** similar.log2().floor().long()
 
 
 # ---------------------------------------------------------------------------- shrinking a group
@@ -221,16 +186,6 @@ def haar(n: int) -> Tensor:
     low = torch.kron(haar(half), torch.tensor([[1.0, 1.0]]))
     high = torch.kron(torch.eye(half), torch.tensor([[1.0, -1.0]]))
     return torch.cat([low, high]) / math.sqrt(2)
-
-
-@functools.cache
-def dct(n: int) -> Tensor:
-    """The orthonormal DCT-II of length n as a matrix (n, n): √(2/n) cos(π (2j + 1) i / 2n), the
-    first row divided by √2."""
-    i, j = torch.arange(n, dtype=torch.float64)[:, None], torch.arange(n)
-    matrix = math.sqrt(2 / n) * torch.cos(math.pi * (2 * j + 1) * i / (2 * n))
-    matrix[0] /= math.sqrt(2)
-    return matrix.float()
 
 
 _BIOR_LOW = (3, -3, -22, 22, 128, 128, 22, -22, -3, 3)

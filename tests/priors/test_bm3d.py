@@ -15,7 +15,7 @@ from scipy.fft import dctn, idctn
 
 import dncnn_lib as dn
 from dncnn_lib.metrics import psnr
-from dncnn_lib.priors import bm3d
+from dncnn_lib.priors import _blocks, bm3d
 from dncnn_lib.priors.bm3d import BM3D, NORMAL, REACH, VERY_NOISY, Stage
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -130,7 +130,7 @@ def test_groups_that_are_taken_in_parts_give_the_same(monkeypatch):
 def test_beyond_the_border_lies_the_mirror_image():
     plane = torch.rand(5, 3, generator=seeded())
     expected = np.pad(plane.numpy(), ((REACH, REACH + 3), (REACH, REACH + 8)), mode="symmetric")
-    assert np.array_equal(bm3d._mirrored(plane, [8, 11]).numpy(), expected)
+    assert np.array_equal(_blocks.mirrored(plane, (8, 11), REACH).numpy(), expected)
 
 
 def test_hard_threshold():
