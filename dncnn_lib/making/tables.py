@@ -107,11 +107,16 @@ def measure_table(name: str, model: nn.Module) -> Iterator[Entry]:
                 yield from measure_set(name, model, task, set_name, images, level)
 
 
+_LARGE_ENOUGH = 64
+"""Pixels: a picture with sides of as many has room for every scale and for the window of SSIM."""
+
+
 def measure_set(
     name: str, model: nn.Module, task: str, set_name: str, images: Images, level: float
 ) -> Iterator[Entry]:
     """Measure a model on a set at one level of a task: an ``Entry`` for each image, then of their
-    mean. name, set_name: what the entries say. Noise as in ``Protocol.compare_all``."""
+    mean. name, set_name: what the entries say. Noise as in ``Protocol.compare_all``. Warns of images
+    that are left out because they are too small."""
 
     def entry(image: str, values: Sequence[float]) -> Entry:
         digits = [round(float(value), places) for value, places in zip(values, (3, 3, 4, 4))]
@@ -122,7 +127,9 @@ def measure_set(
         try:
             shown = PROTOCOLS[task].compare(model, pixels, level, seed=number)
             found.append((shown.degraded_psnr, shown.psnr, shown.degraded_ssim, shown.ssim))
-        except ValueError as error:  # too small for the task or for the window of SSIM
+        except ValueError as error:
+            if min(pixels.shape[:2]) >= _LARGE_ENOUGH:
+                raise
             _check.warn(f"left out: {image} of {set_name}: {error}")
             continue
         yield entry(image, found[-1])
