@@ -115,8 +115,8 @@ def measure_set(
     name: str, model: nn.Module, task: str, set_name: str, images: Images, level: float
 ) -> Iterator[Entry]:
     """Measure a model on a set at one level of a task: an ``Entry`` for each image, then of their
-    mean. name, set_name: what the entries say. Noise as in ``Protocol.compare_all``. Warns of images
-    that are left out because they are too small."""
+    mean. name, set_name: what the entries say. Noise as in ``Protocol.compare_all``. Images that
+    are too small are left out, with a warning."""
 
     def entry(image: str, values: Sequence[float]) -> Entry:
         digits = [round(float(value), places) for value, places in zip(values, (3, 3, 4, 4))]
