@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from .. import _check
 
 
-class Prior(nn.Module):
+class Prior(nn.Module, ABC):
     """A denoiser without trained weights; a subclass says in ``restore`` how a plane is restored.
 
     ``prior(noisy, sigma)``: noisy (B, C, H, W), floating point around [0, 1], any size; sigma, the
@@ -36,9 +38,9 @@ class Prior(nn.Module):
             restored = torch.stack([self.restore(plane, level) for plane in planes])
         return restored.to(noisy.dtype).reshape(noisy.shape)
 
+    @abstractmethod
     def restore(self, plane: Tensor, sigma: float) -> Tensor:
         """The restored plane. plane: (H, W) float32 around [0, 1]; sigma: above 0, same units."""
-        raise NotImplementedError
 
     def _level(self, sigma: Tensor | float) -> float:
         if isinstance(sigma, Tensor):
