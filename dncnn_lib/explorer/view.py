@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -260,10 +261,10 @@ def explore(picture: np.ndarray, setting: Setting, *, method: str | None = None)
     net = model(_check.one_of("method", method or setting.method, method_names()))
     margin = net.receptive_field // 2 if net.receptive_field else MARGIN
     outer = region.with_margin(margin, clean.shape)
-    sigma = None
+    how: dict[str, Any] = {"precision": "auto"}
     if takes_sigma(net):  # of the whole: what is seen must not change it
-        sigma = 255 * float((noisy - clean).std(dtype=np.float64))
-    restored = denoise(outer.crop(noisy), net, sigma=sigma, precision="auto")
+        how = {"sigma": 255 * float((noisy - clean).std(dtype=np.float64))}
+    restored = denoise(outer.crop(noisy), net, **how)
     inner = replace(region, top=region.top - outer.top, left=region.left - outer.left)
     seen = (region.crop(clean), region.crop(noisy), inner.crop(restored))
     comparison = Comparison(*(np.ascontiguousarray(values, np.float32) for values in seen))
