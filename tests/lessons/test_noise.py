@@ -133,7 +133,7 @@ def test_sigma_is_found_beside_a_smooth_picture_and_a_busy_part(sigma):
     busy = np.random.default_rng(1).random((240, 240))
     clean[:, 100:] = busy[:, 100:]  # more than half, which the median alone would take for noise
     noise = np.random.default_rng(0).normal(0, sigma / 255, clean.shape)
-    assert estimate_sigma(clean + noise) == pytest.approx(sigma, rel=0.1)
+    assert estimate_sigma(clean + noise) == pytest.approx(sigma, rel=0.05)
 
 
 def test_sigma_is_overestimated_where_no_part_is_quiet():
