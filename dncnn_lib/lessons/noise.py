@@ -123,8 +123,8 @@ def estimate_sigma(noisy: np.ndarray, *, size: int = 24, share: float = 1 / 12) 
 
     noisy: (H, W) in units of [0, 1], at least ``size`` + 3 pixels each way. The image is filtered
     by the third difference along rows and columns and cut into blocks of ``size``² pixels. Each
-    block's σ is estimated by its median (Donoho and Johnstone 1994); the answer is the one that a
-    ``share`` of the blocks are quieter than, over what it is in noise of σ = 1.
+    block has its median of absolute values (Donoho and Johnstone 1994); the answer is the one that
+    a ``share`` of the blocks are quieter than, over what that is in noise of σ = 1.
     """
     unit = np.random.default_rng(9).standard_normal((768, 768))
     return 255 * _quiet_block(noisy, size, share) / _quiet_block(unit, size, share)
@@ -133,11 +133,10 @@ def estimate_sigma(noisy: np.ndarray, *, size: int = 24, share: float = 1 / 12) 
 def _quiet_block(image: np.ndarray, size: int, share: float) -> float:
     band = image
     for _ in range(2):  # along the columns, then, transposed, along the rows
-        band = np.diff(band, n=3, axis=0).T / math.sqrt(20)  # 20 = 1² + 3² + 3² + 1²
+        band = np.diff(band, n=3, axis=0).T
     rows, columns = (side // size for side in band.shape)
     blocks = band[: rows * size, : columns * size].reshape(rows, size, columns, size)
-    sigmas = np.median(np.abs(blocks), axis=(1, 3)) / 0.6745
-    return float(np.quantile(sigmas, share))
+    return float(np.quantile(np.median(np.abs(blocks), axis=(1, 3)), share))
 
 
 def plot_estimates(true: Sequence[float], estimated: Mapping[str, Sequence[float]]) -> Axes:
