@@ -59,6 +59,12 @@ class Prior(nn.Module, ABC):
         return _check.real("sigma", sigma, at_least=0.0)
 
 
+def grey_levels(sigma: float) -> float:
+    """σ on the 0–255 scale, to a thousandth, to choose a setting by: 50 / 255 in float32, times 255,
+    is a little more than 50. sigma: in units of [0, 1]."""
+    return round(255 * sigma, 3)
+
+
 class TrainedPrior(Prior):
     """A prior with trained parameters, a set of them for each of a few noise levels.
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._blocks import blocks_at, constant, dct, mirrored, nearest
-from ._prior import Prior
+from ._prior import Prior, grey_levels
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class BM3D(Prior):
     def estimates(self, plane: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
         """The basic and the final estimate of a plane. Arguments as in ``restore``."""
         noisy, level = 255 * plane, 255 * sigma
-        profile = NORMAL if level <= 40 else VERY_NOISY
+        profile = NORMAL if grey_levels(sigma) <= 40 else VERY_NOISY
         shrink = functools.partial(hard_threshold, threshold=profile.threshold * level)
         basic = collaborative(noisy, noisy, profile.basic, shrink)
         final = collaborative(noisy, basic, profile.final, functools.partial(wiener, sigma=level))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._prior import Prior
+from ._prior import Prior, grey_levels
 
 _MEASURED = (15, 25, 50)
 
@@ -103,7 +103,7 @@ class NonLocalMeans(Prior):
     def restore(self, plane: Tensor, sigma: float) -> Tensor:
         from skimage.restoration import denoise_nl_means
 
-        patch, reach, multiple = (5, 6, 0.7) if 255 * sigma <= 40 else (7, 10, 0.5)
+        patch, reach, multiple = (5, 6, 0.7) if grey_levels(sigma) <= 40 else (7, 10, 0.5)
         restored = denoise_nl_means(
             plane.cpu().numpy(), patch, reach, h=multiple * sigma, sigma=sigma, fast_mode=True
         )

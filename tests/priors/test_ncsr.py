@@ -154,7 +154,7 @@ def test_the_setting_is_that_of_the_noise(sigma, size, monkeypatch):
     monkeypatch.setattr(ncsr, "dictionary", lambda x, s, setting: (used.append(setting), None))
     monkeypatch.setattr(ncsr, "neighbours", lambda *_: (None, None))
     monkeypatch.setattr(ncsr, "_step", lambda x, *_: x)
-    NCSR().restore(torch.zeros(9, 9), sigma / 255)
+    dn.denoise(np.zeros((9, 9), np.float32), NCSR(), sigma=sigma)
     assert used[0].size == size and len(used) == (4 if sigma > 30 else 3)
 
 
