@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-*))),cpu)
 BIN = $(VENV)/bin
-MODELS = $(basename $(notdir $(wildcard data/weights/*.safetensors)))
+MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
 .PHONY: help lab explore test unit notebooks execute lint benchmark tables train info clean
@@ -63,6 +63,7 @@ benchmark: $(READY)
 
 tables: $(READY)
 	$(BIN)/python -m dncnn_lib evaluate --paper --csv data/tables/quality.csv --model $(MODELS)
+	$(BIN)/python data/record_priors.py
 
 train: $(READY)
 	$(if $(RECIPE),,$(error which network? make train RECIPE=NAME; make info lists the names))

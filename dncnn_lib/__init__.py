@@ -45,7 +45,7 @@ from .model import DnCNN
 from .patches import PatchSampler
 from .restoring import denoise
 from .samples import held_out_images, sample_image, sample_names, small_training_set
-from .tasks import noise2noise, with_noise_map
+from .tasks import noise2noise, with_noise_level, with_noise_map
 from .training import Step, TrainConfig, train
 from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
 
@@ -92,6 +92,7 @@ __all__ = [
     "ssim",
     "train",
     "training_images",
+    "with_noise_level",
     "with_noise_map",
     "write_image",
 ]

@@ -86,7 +86,7 @@ def describe_environment() -> dict[str, str]:
     return {
         "Python": f"{platform.python_version()} on {platform.system()}",
         "packages": ", ".join(f"{name} {_version(name)}" for name in packages),
-        "processor": f"{processor_name()}, {usable_cores()} cores, {torch.get_num_threads()} used",
+        "processor": f"{processor_name()}, {_cores()}, {torch.get_num_threads()} used",
         "memory": _memory(),
         "bf16": _bf16(),
         "GPU": _gpu(),
@@ -98,6 +98,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _cores() -> str:
+    count = usable_cores()
+    return f"{count} core" if count == 1 else f"{count} cores"
 
 
 def processor_name() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -63,3 +64,28 @@ def _with_noise_map(noise: GaussianNoise, clean: Tensor, generator: torch.Genera
     sigma = noise.levels(clean, generator)
     noisy = clean + sigma * white_noise(clean, generator)
     return (noisy, sigma.expand(-1, 1, *clean.shape[-2:])), clean
+
+
+def with_noise_level(*sigmas: float) -> Task:
+    """The network is told σ, the same for all patches of a batch: it is called ``net(noisy,
+    sigma)`` with a tensor of one number in units of [0, 1].
+
+    sigmas: the levels, on the 0–255 scale, each equally likely for a batch. For models that have
+    parameters of their own for each of a few levels. Raises ``ValueError`` where there is none.
+    """
+    if not sigmas:
+        _check.fail("sigmas", sigmas, "at least one noise level")
+    return _WithNoiseLevel(tuple(GaussianNoise(sigma) for sigma in sigmas))
+
+
+@dataclass(frozen=True, repr=False)
+class _WithNoiseLevel:
+    noises: tuple[GaussianNoise, ...]
+
+    def __call__(self, clean: Tensor, generator: torch.Generator):
+        lot = torch.randint(len(self.noises), (), generator=generator, device=clean.device)
+        noise = self.noises[int(lot)]
+        return (noise(clean, generator), clean.new_tensor(noise.sigma / 255)), clean
+
+    def __repr__(self) -> str:
+        return f"with_noise_level({', '.join(f'{noise.sigma:g}' for noise in self.noises)})"

@@ -16,6 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
 from dncnn_lib.evaluation import PROTOCOLS
+from dncnn_lib.priors import PRIORS
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -101,8 +102,9 @@ def test_a_card_tells_the_truth(name):
 
 
 def rows(**wanted: str) -> list[dict[str, str]]:
-    """Rows of the table of quality that have these values."""
-    table = ROOT / "data" / "tables" / "quality.csv"
+    """Rows of the table of a model's quality that have these values."""
+    name = "priors.csv" if wanted["model"] in PRIORS else "quality.csv"
+    table = ROOT / "data" / "tables" / name
     found = csv.DictReader(table.read_text("utf-8").splitlines())
     return [row for row in found if wanted.items() <= row.items()]
 

@@ -100,6 +100,12 @@ def test_a_gpu_that_is_there_is_used_unless_told_otherwise(monkeypatch):
     assert torch_device("cpu") == torch.device("cpu")
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 core, "), (2, "2 cores, ")])
+def test_one_core_is_not_cores(monkeypatch, count, words):
+    monkeypatch.setattr(hardware, "usable_cores", lambda: count)
+    assert describe_environment()["processor"].startswith(f"{processor_name()}, {words}")
+
+
 def test_the_sentences_tell_the_truth(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     told = describe_environment()
@@ -107,7 +113,7 @@ def test_the_sentences_tell_the_truth(monkeypatch):
     assert platform.python_version() in told["Python"]
     assert f"torch {torch.__version__}" in told["packages"]
     assert f"numpy {np.__version__}" in told["packages"]
-    assert told["processor"].startswith(f"{processor_name()}, {usable_cores()} cores, ")
+    assert told["processor"].startswith(f"{processor_name()}, {usable_cores()} core")
     assert 1 <= usable_cores() <= os.cpu_count()
     assert told["bf16"].startswith("available" if has_bf16() else "this processor has no bf16")
     assert told["GPU"] == "none that torch can use; every lesson is made for the processor alone"

@@ -10,7 +10,7 @@ from helpers import picture, raises, seeded
 from torch import nn
 
 from dncnn_lib.degrade import GaussianNoise, PoissonNoise
-from dncnn_lib.tasks import noise2noise, pair, with_noise_map
+from dncnn_lib.tasks import noise2noise, pair, with_noise_level, with_noise_map
 from dncnn_lib.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -173,3 +173,24 @@ def test_a_target_of_other_channels_than_the_input():
     config = TrainConfig(**{**PLAIN, "steps": 60, "patch_size": 16})
     losses = [step.loss for step in train(net, [picture(32, 32, 3)], grey, config)]
     assert losses[-1] < 0.1 * losses[0]
+
+
+# --------------------------------------------------------------------------------- with_noise_level
+
+
+def test_the_network_is_told_the_level_of_the_batch():
+    clean, seen = torch.full((4, 1, 50, 50), 0.5), set()
+    for seed in range(12):
+        (noisy, sigma), target = with_noise_level(15, 50)(clean, seeded(seed))
+        assert target is clean and sigma.shape == ()
+        assert (noisy - clean).std().item() == pytest.approx(sigma.item(), rel=0.03)
+        seen.add(round(255 * sigma.item()))
+    assert seen == {15, 50}
+
+
+def test_levels_are_numbers_above_zero_and_the_task_says_them():
+    assert repr(with_noise_level(15, 25.5)) == "with_noise_level(15, 25.5)"
+    with raises(ValueError, "sigmas is (), but must be at least one noise level"):
+        with_noise_level()
+    with raises(ValueError, "sigma is -1.0, but must be at least 0"):
+        with_noise_level(25, -1)

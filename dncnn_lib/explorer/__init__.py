@@ -1,4 +1,4 @@
-"""The explorer: change the noise, and see what a network removes.
+"""The explorer: change the noise, and see what a method removes.
 
 - ``view``   settings in; pictures, numbers and code out; loads no widgets
 - ``pace``   how much computing a picture may take while the slider moves

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 BUDGET = 0.06
 """Seconds of computing for a picture that follows the slider. Showing it comes on top."""
@@ -23,19 +23,16 @@ class Pace:
         self._seconds_per_pixel: dict[str, float] = {}
 
     def expected(self, method: str, pixels: int) -> float:
-        """Seconds; 0 for a method that was not timed yet."""
-        return self._seconds_per_pixel.get(method, 0.0) * pixels
+        """Seconds; infinite for a method that was not timed yet, which may take minutes."""
+        return self._seconds_per_pixel.get(method, math.inf) * pixels
 
     def affords(self, method: str, pixels: int) -> bool:
-        """Whether the method keeps to the budget for so many pixels."""
+        """Whether the method is known to keep to the budget for so many pixels."""
         return self.expected(method, pixels) <= self.budget
 
-    @contextmanager
-    def timed(self, method: str, pixels: int) -> Iterator[None]:
-        """Around a restoration: remembers how long it took, smoothed over the last few."""
-        start = time.perf_counter()
-        yield
-        rate = (time.perf_counter() - start) / max(pixels, 1)
+    def learn(self, method: str, pixels: int, seconds: float) -> None:
+        """Remember how long a restoration of so many pixels took, smoothed over the last few."""
+        rate = seconds / pixels
         known = self._seconds_per_pixel.get(method, rate)
         # faster at once, slower by steps: one hiccup must not switch to a smaller network
         self._seconds_per_pixel[method] = min(rate, 0.7 * known + 0.3 * rate)
@@ -45,22 +42,24 @@ class Stale(Exception):
     """What is being computed is no longer wanted."""
 
 
-class Stoppable(nn.Module):
-    """A network that asks before each layer whether its answer is still wanted.
+class Stoppable(TorchFunctionMode):
+    """In this context, each function of PyTorch first asks whether its answer is still wanted.
 
-    net: a ``DnCNN``; wanted: called before each layer; ``forward`` raises ``Stale`` once it returns
-    False.
+    wanted: ``Stale`` is raised once it returns False. That stops any model between two layers or
+    steps, but not what SciPy or scikit-image have begun. Other threads are not affected.
     """
 
-    def __init__(self, net: nn.Module, wanted: Callable[[], bool]) -> None:
+    def __init__(self, wanted: Callable[[], bool]) -> None:
         super().__init__()
-        self.net, self._wanted = net, wanted
-        self.channels, self.receptive_field = net.channels, net.receptive_field
+        self._wanted = wanted
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        values = noisy
-        for layer in self.net.layers:
-            if not self._wanted():
-                raise Stale
-            values = layer(values)
-        return noisy - values if self.net.residual else values
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Iterable[type],
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if not self._wanted():
+            raise Stale
+        return function(*args, **(kwargs or {}))

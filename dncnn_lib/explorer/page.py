@@ -8,6 +8,7 @@ import html
 import math
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +24,10 @@ from ..show.svg import correlation_svg, histogram_svg
 from . import view
 from .pace import BUDGET, Pace, Stale, Stoppable
 from .stage import ZOOMS, Stage
-from .view import FILTERS, VIEWS, Exploration, Numbers, Region, Setting
+from .view import VIEWS, Exploration, Numbers, Region, Setting
 
 QUICK_GREY, QUICK_COLOUR = "dncnn-3-small", "cdncnn-b-small"
-"""The networks for a quick look, where the chosen one is too slow to follow the slider."""
+"""The networks for a quick look, where the chosen method is too slow to follow the slider."""
 
 PAUSE = 0.15
 """Seconds without a change after which the controls are taken to rest."""
@@ -49,10 +50,10 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
 class Explorer:
     """The page; ``widget`` is what a notebook shows.
 
-    A change is answered in two steps. At once: the picture, by the chosen method if this machine
-    is fast enough for the region seen, else by a small network. When the controls rest: the chosen
-    method's picture, and the numbers that take longer. A newer change stops what an older one
-    began.
+    A change is answered in two steps. At once: the picture, by the chosen method if it is known to
+    be fast enough on this machine for the region seen, else by a small network. When the controls
+    rest: the chosen method's picture, and the numbers that take longer. A newer change stops what
+    an older one began.
 
     picture: name of a sample picture; method: one of ``view.method_names()``; budget: seconds of
     computing for the first step. Raises ``ValueError``, with the known names, for others.
@@ -71,6 +72,7 @@ class Explorer:
         self.shown: Exploration | None = None
         self.numbers: Numbers | None = None
         self._lock = threading.RLock()
+        self._slow = threading.Lock()  # held by the one slow answer that is being computed
         self._uploaded: np.ndarray | None = None
         self._change_number = 0  # of the newest change
         self._completing: asyncio.Task | None = None
@@ -219,14 +221,15 @@ class Explorer:
             return
         self._completing = loop.create_task(self._complete_after_pause(*job))
 
-    def _explore(
-        self, clean: np.ndarray, setting: Setting, method: str, net: Stoppable | None = None
-    ) -> Exploration:
+    def _explore(self, clean: np.ndarray, setting: Setting, method: str) -> Exploration:
         """``view.explore``, timed."""
-        if method not in FILTERS:
-            view.network(method)  # read before the clock runs
-        with self.pace.timed(method, _work(setting)):
-            return view.explore(clean, setting, method=method, net=net)
+        view.model(method)  # read before the clock runs
+        start = time.perf_counter()
+        found = view.explore(clean, setting, method=method)
+        seconds = time.perf_counter() - start
+        if np.ptp(found.comparison.noise) > 0:  # where σ is 0 a prior has nothing to do
+            self.pace.learn(method, _work(setting), seconds)
+        return found
 
     async def _complete_after_pause(
         self, number: int, clean: np.ndarray, shown: Exploration
@@ -254,10 +257,9 @@ class Explorer:
         """
         wanted = shown.setting.method
         if wanted != shown.method:
-            net = None
-            if wanted not in FILTERS:
-                net = Stoppable(view.network(wanted), lambda: number == self._change_number)
-            shown = self._explore(clean, shown.setting, wanted, net)
+            # one after another: those that cannot be stopped must not pile up
+            with self._slow, Stoppable(lambda: number == self._change_number):
+                shown = self._explore(clean, shown.setting, wanted)
         return shown, shown.numbers()
 
     @_one_at_a_time
@@ -297,9 +299,12 @@ class Explorer:
         left, right = (shown.picture(name) for name in names)
         alt = f"{self.picture.value}, left {names[0]}, right {names[1]}; {words}"
         self.stage.show(left, right, names, alt)
-        quick = "" if shown.method == asked.method else " (a quick look)"
+        if shown.method != asked.method:
+            words += f" (a quick look; {asked.method} follows when your hand rests"
+            seconds = self.pace.expected(asked.method, _work(asked))
+            words += f", in about {seconds:.0f} s)" if 1 <= seconds < math.inf else ")"
         self.summary.value = (
-            f'<div role="status" style="line-height:1.4">{html.escape(words)}{quick}</div>'
+            f'<div role="status" style="line-height:1.4">{html.escape(words)}</div>'
         )
         note = html.escape(view.describe(asked.method) + _colour_note(self._clean, asked.method))
         self.method_note.value = f'<div style="line-height:1.3;font-size:12px">{note}</div>'
@@ -334,9 +339,10 @@ class Explorer:
 
 
 def _work(setting: Setting) -> int:
-    """Pixels to restore, counted once for each channel of the method."""
+    """Pixels to restore, counted once for each channel of the method; few count as 64×64, which
+    take hardly longer."""
     channels = 3 if view.in_colour(setting.method) else 1
-    return setting.region.height * setting.region.width * channels
+    return max(setting.region.height * setting.region.width, 64 * 64) * channels
 
 
 def _decibels(psnr: float) -> str:

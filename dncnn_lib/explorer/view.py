@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .. import _check, samples, zoo
+from .. import _check, priors, samples
 from ..degrade import KINDS, Degradation, apply
 from ..evaluation import Comparison
 from ..images import as_uint8, to_grey
 from ..metrics import autocorrelation
-from ..restoring import denoise
+from ..model import DnCNN
+from ..restoring import denoise, takes_sigma
 
 LONGEST_SIDE = 1024
 """Pixels; larger uploads are reduced to it."""
@@ -25,6 +27,12 @@ SSIM_WINDOW = 11
 
 MAX_LAG = 16
 """Pixels; how far the autocorrelation reaches."""
+
+MARGIN = 16
+"""Pixels around a region that a method gets, too, if its result depends on the whole picture."""
+
+MEDIAN = "median 3×3"
+"""What salt and pepper calls for. It is told no noise level, so it is none of the priors."""
 
 VIEWS: dict[str, Callable[[Comparison], np.ndarray]] = {
     "clean": lambda found: found.clean,
@@ -102,60 +110,46 @@ class Setting:
 # ------------------------------------------------------------------------------------------ methods
 
 
-def _median(noisy: np.ndarray, _noise_std: float) -> np.ndarray:
-    from scipy.ndimage import median_filter
+class Median(nn.Module):
+    """The median of the 3×3 pixels around each. noisy: (B, 1, H, W); same shape out.
 
-    return median_filter(noisy, 3)
-
-
-def _total_variation(noisy: np.ndarray, noise_std: float) -> np.ndarray:
-    from skimage.restoration import denoise_tv_chambolle
-
-    return denoise_tv_chambolle(noisy, weight=0.8 * noise_std) if noise_std else noisy
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A method that is not a network.
-
-    description: in a few words; margin: pixels around a region that it needs too; restore: (noisy
-    (H, W), standard deviation of the noise in units of [0, 1]) → restored (H, W).
+    Beyond its borders the image continues as its mirror image.
     """
 
-    description: str
-    margin: int
-    restore: Callable[[np.ndarray, float], np.ndarray]
+    about = "the median of 3×3 pixels"
+    channels = 1
+    receptive_field = 3
 
+    def forward(self, noisy: Tensor) -> Tensor:
+        from scipy.ndimage import median_filter
 
-FILTERS = {
-    "median 3×3": Filter("the median of 3×3 pixels", 1, _median),
-    "total variation": Filter(
-        "total variation (Rudin, Osher, Fatemi 1992), told the noise's strength",
-        16,
-        _total_variation,
-    ),
-}
+        return torch.from_numpy(median_filter(noisy.numpy(), (1, 1, 3, 3)))
 
 
 def method_names() -> list[str]:
-    """The pretrained networks, and the filters to compare them with."""
-    return [*zoo.model_names(), *FILTERS]
+    """The pretrained networks, the priors, and the median."""
+    return [*priors.model_names(), MEDIAN]
 
 
 def describe(method: str) -> str:
     """The method in a few words."""
-    return FILTERS[method].description if method in FILTERS else zoo.card(method)["about"]
+    return Median.about if method == MEDIAN else priors.about(method)
 
 
 @functools.cache
-def network(name: str) -> nn.Module:
-    """A pretrained network, read once, ready to restore: folded, channels last, in eval mode."""
-    return zoo.load_pretrained(name).fold_batch_norm().to(memory_format=torch.channels_last)
+def model(method: str) -> nn.Module:
+    """A method's model, read once, ready for ``denoise``: a ``DnCNN`` folded, channels last."""
+    if method == MEDIAN:
+        return Median()
+    found = priors.load_model(method)
+    if isinstance(found, DnCNN):
+        found = found.fold_batch_norm().to(memory_format=torch.channels_last)
+    return found
 
 
 def in_colour(method: str) -> bool:
-    """Whether the method takes colour images; the others get them in grey."""
-    return method not in FILTERS and network(method).channels == 3
+    """Whether the method takes colour pictures; the others get them in grey."""
+    return model(method).channels == 3
 
 
 # ----------------------------------------------------------------------------------------- pictures
@@ -251,39 +245,30 @@ class Exploration:
         )
 
 
-def explore(
-    picture: np.ndarray,
-    setting: Setting,
-    *,
-    method: str | None = None,
-    net: nn.Module | None = None,
-) -> Exploration:
+def explore(picture: np.ndarray, setting: Setting, *, method: str | None = None) -> Exploration:
     """Degrade a picture as the setting says and restore the region seen.
 
     picture: (H, W) or (H, W, 3) in [0, 1]. method: restore with that one instead of the
-    setting's, on the picture as the setting's method takes it. net: instead of ``network(method)``.
-    The restored region is what the method gives there for the whole picture; total variation
-    gives nearly that.
+    setting's, on the picture as the setting's method takes it.
+
+    A method that takes σ is told the standard deviation of the noise in the whole picture. The
+    restored region is what the method gives there for the whole picture; a prior without a
+    receptive field sees ``MARGIN`` pixels around the region, and gives nearly that.
     """
     clean = for_method(picture, setting.method)
     noisy = apply(setting.degradation, clean, setting.seed)
     region = setting.region or Region(0, 0, *clean.shape[:2])
-    method = _check.one_of("method", method or setting.method, method_names())
-    if method in FILTERS:
-        margin = FILTERS[method].margin
-    else:
-        net = net or network(method)
-        margin = net.receptive_field // 2
+    net = model(_check.one_of("method", method or setting.method, method_names()))
+    margin = net.receptive_field // 2 if net.receptive_field else MARGIN
     outer = region.with_margin(margin, clean.shape)
-    if method in FILTERS:
-        noise_std = float((noisy - clean).std())  # of the whole: what is seen must not change it
-        restored = FILTERS[method].restore(outer.crop(noisy), noise_std)
-    else:
-        restored = denoise(outer.crop(noisy), net, precision="auto")
+    how: dict[str, Any] = {"precision": "auto"}
+    if takes_sigma(net):  # of the whole: what is seen must not change it
+        how = {"sigma": 255 * float((noisy - clean).std(dtype=np.float64))}
+    restored = denoise(outer.crop(noisy), net, **how)
     inner = replace(region, top=region.top - outer.top, left=region.left - outer.left)
     seen = (region.crop(clean), region.crop(noisy), inner.crop(restored))
     comparison = Comparison(*(np.ascontiguousarray(values, np.float32) for values in seen))
-    return Exploration(setting, method, comparison)
+    return Exploration(setting, method or setting.method, comparison)
 
 
 def code_for(setting: Setting, picture: str | None) -> str:
@@ -296,8 +281,11 @@ def code_for(setting: Setting, picture: str | None) -> str:
     if picture is None:
         read = 'view.reduced(dn.read_image("your-picture.png"))'
         read = f'view.for_method({read}, "{setting.method}")'
-    if setting.method in FILTERS:
-        restore = f'view.FILTERS["{setting.method}"].restore(noisy, (noisy - clean).std())'
+    if setting.method == MEDIAN:
+        restore = "dn.denoise(noisy, view.Median())"
+    elif takes_sigma(model(setting.method)):
+        prior = f'priors.load_model("{setting.method}")'
+        restore = f"dn.denoise(noisy, {prior}, sigma=255 * (noisy - clean).std())"
     else:
         restore = f'dn.denoise(noisy, dn.load_pretrained("{setting.method}"), precision="auto")'
     region, seen = setting.region, "..."
@@ -318,6 +306,7 @@ def code_for(setting: Setting, picture: str | None) -> str:
         "import numpy as np": "np.",
         "": "",
         "import dncnn_lib as dn": "",
+        "from dncnn_lib import priors": "priors.",
         "from dncnn_lib.explorer import view": "view.",
     }
     needed = [line for line, use in imports.items() if use in body]

@@ -1,4 +1,4 @@
-"""Lesson 07, Blind denoising: a widget and a matrix of networks and noise levels, and the checks of
+"""Lesson 07, Blind denoising: a widget and figures of networks and noise levels, and the checks of
 the exercises."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .check import Answer, asked, check, exercise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def removal_words(network: str, sigma: float, found: Comparison) -> str:
@@ -92,6 +93,57 @@ def plot_matrix(
     ax.tick_params(length=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def plot_levels(rows: Mapping[str, Any], levels: Sequence[float]) -> Axes:
+    """By how many dB networks improve on pictures of several noise levels: a dot for each seed, a
+    line for their mean, in a band from the worst seed to the best.
+
+    rows: label → PSNR in dB, a row for each seed and a column for each of ``levels`` (σ on the
+    0–255 scale); the noisy picture's 20·log₁₀(255/σ) is taken off.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(7.5, 4.5), layout="constrained")[1]
+    colours = [COLOURS[name] for name in ("removed", "restored", "clean", "noisy")]
+    noisy = 20 * np.log10(255 / np.array(levels, np.float64))
+    for (name, psnr), colour, marker in zip(rows.items(), colours, "osD^", strict=False):
+        gain = np.asarray(psnr, np.float64) - noisy
+        ax.plot(levels, gain.mean(axis=0), "-", color=colour, marker=marker, ms=0)
+        ax.plot([], [], "-", color=colour, marker=marker, ms=5, label=name)
+        ax.plot(levels, gain.T, marker, color=colour, ms=5, alpha=0.7)
+        ax.fill_between(levels, gain.min(axis=0), gain.max(axis=0), color=colour, alpha=0.2, lw=0)
+    ax.axhline(0, color=COLOURS["reference"], ls="--", label="noisy picture")
+    ax.set(xlabel="σ of the noise in the picture (0–255)", ylabel="gain in PSNR (dB)")
+    ax.set_xticks(levels)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def plot_gain_and_shift(
+    gains: Sequence[float],
+    by_gain: Sequence[float],
+    shifts: Sequence[float],
+    by_shift: Sequence[float],
+    *,
+    noisy: float,
+) -> Figure:
+    """PSNR in dB where the network sees the picture times a gain (left) or plus a shift (right);
+    noisy: that of the noisy picture."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+    for ax, x, y in zip(axes, (gains, shifts), (by_gain, by_shift)):
+        ax.plot(x, y, "o-", color=COLOURS["restored"], label="restored")
+        ax.axhline(noisy, ls=":", color=COLOURS["noisy"], label="noisy")
+        ax.grid(alpha=0.3)
+    axes[0].set(xscale="log", xlabel="gain", ylabel="PSNR (dB)")
+    axes[0].minorticks_off()
+    axes[0].set_xticks(gains, gains)
+    axes[0].legend()
+    axes[1].set(xlabel="shift (white is 1)", xticks=shifts)
+    return figure
 
 
 @exercise

@@ -1,9 +1,10 @@
-"""Lesson 01, Noise: the noise explorer, the portrait of a noise, the checks of the exercises."""
+"""Lesson 01, Noise: the noise explorer, three tests of a noise and an estimate of its σ, and the
+checks of the exercises."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -18,6 +19,7 @@ from ..show.svg import histogram_svg
 from .check import Answer, check, exercise
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -77,24 +79,30 @@ def spread_by_brightness(
 
 
 def plot_noise(noise: np.ndarray, clean: np.ndarray) -> Figure:
-    """The portrait of a noise: its histogram beside the normal law of the same standard deviation,
+    """Three tests of a noise: its histogram beside the normal law of the same standard deviation,
     its autocorrelation along the rows, and its standard deviation by the brightness of the image.
 
-    noise, clean: (H, W), in units of [0, 1]; shown on the 0–255 scale.
+    noise, clean: (H, W), in units of [0, 1]; shown on the 0–255 scale. The histogram has a
+    logarithmic axis and ends at 4.25 standard deviations; its title says how much lies beyond.
     """
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(9.6, 2.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.0), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)
     values, colour = 255 * noise.ravel().astype(np.float64), COLOURS["noisy"]
     deviation = values.std()
     edges = np.linspace(-4.25 * deviation, 4.25 * deviation, 52)
-    heights, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    heights, _ = np.histogram(values, edges)
     axes[0].stairs(100 * heights / values.size, edges, fill=True, color=colour, alpha=0.6)
     normal = np.exp(-((edges / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
     share = 100 * normal * (edges[1] - edges[0])
-    axes[0].plot(edges, share, color=COLOURS["reference"], ls="--", label="normal law, same σ")
-    axes[0].set(xlabel="noise v (0–255 scale)", ylabel="pixels (%)", ylim=(0, 2 * share.max()))
+    axes[0].plot(edges, share, color=COLOURS["reference"], ls="--", label="normal law")
+    axes[0].set(xlabel="noise v (0–255 scale)", ylabel="pixels (%)")
+    axes[0].set(yscale="log", ylim=(0.001, 1000))
+    axes[0].set_yticks([0.001, 0.01, 0.1, 1, 10, 100], ["0.001", "0.01", "0.1", "1", "10", "100"])
     axes[0].legend(fontsize=8, loc="upper right")
+    beyond = 100 - 100 * heights.sum() / values.size
+    axes[0].set_title(f"beyond the axis: {beyond:.1f} %" if beyond > 0.05 else "", fontsize=9)
 
     along = autocorrelation(noise)
     axes[1].axhline(0, color=COLOURS["reference"], ls="--")
@@ -104,10 +112,49 @@ def plot_noise(noise: np.ndarray, clean: np.ndarray) -> Figure:
     brightness, spread = spread_by_brightness(noise, clean)
     axes[2].axhline(deviation, color=COLOURS["reference"], ls="--", label="whole image")
     axes[2].plot(255 * brightness, 255 * spread, color=colour, marker="o")
-    axes[2].set(xlabel="brightness x (0–255 scale)", ylabel="standard deviation of v")
+    axes[2].set(xlabel="brightness x (0–255 scale)", ylabel="std of v (0–255 scale)")
     axes[2].set(xlim=(0, 255), ylim=(0, 1.25 * max([deviation, *(255 * spread)])))
     axes[2].legend(fontsize=8, loc="lower right")
     return figure
+
+
+def estimate_sigma(noisy: np.ndarray, *, size: int = 24, share: float = 1 / 12) -> float:
+    """σ of white Gaussian noise, on the 0–255 scale, from the noisy image alone.
+
+    noisy: (H, W) in units of [0, 1], at least ``size`` + 3 pixels each way. The image is filtered
+    by the third difference along rows and columns and cut into blocks of ``size``² pixels. Each
+    block has its median of absolute values (Donoho and Johnstone 1994); the answer is the one that
+    a ``share`` of the blocks are quieter than, over what that is in noise of σ = 1.
+    """
+    unit = np.random.default_rng(9).standard_normal((768, 768))
+    return 255 * _quiet_block(noisy, size, share) / _quiet_block(unit, size, share)
+
+
+def _quiet_block(image: np.ndarray, size: int, share: float) -> float:
+    band = image
+    for _ in range(2):  # along the columns, then, transposed, along the rows
+        band = np.diff(band, n=3, axis=0).T
+    rows, columns = (side // size for side in band.shape)
+    blocks = band[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    return float(np.quantile(np.median(np.abs(blocks), axis=(1, 3)), share))
+
+
+def plot_estimates(true: Sequence[float], estimated: Mapping[str, Sequence[float]]) -> Axes:
+    """Estimated σ of each image against the true one, on two equal logarithmic axes."""
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")[1]
+    ax.plot(true, true, color=COLOURS["reference"], ls="--", label="exact")
+    for (name, values), marker in zip(estimated.items(), "^so"):
+        ax.plot(true, values, color=COLOURS["noisy"], marker=marker, ms=5, label=name)
+    ax.set(xscale="log", yscale="log", xlabel="true σ (0–255)", ylabel="estimated σ (0–255)")
+    ticks = [1, 2, 5, 10, 25, 75]
+    ax.set_xticks(ticks, ticks)
+    ax.set_yticks(ticks, ticks)
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
 
 
 @exercise

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .. import _check
+from .. import _check, priors  # noqa: F401, for their architectures
 from ..degrade import DownUp, GaussianNoise, JPEGCompression, RandomChoice
 from ..evaluation import PROTOCOLS
-from ..tasks import Task
+from ..tasks import Task, with_noise_level
 from ..training import TrainConfig
 from ..zoo import ARCHITECTURES, load_pretrained, model_names
 
@@ -482,6 +482,100 @@ RECIPES = (
         ),
         colour=True,
         validation=("McMaster", 25.0),
+    ),
+    # The systems before DnCNN that are trained. Adam, because few of their numbers are filters of a
+    # network; many small steps take them further than few large ones.
+    Recipe(
+        name="foe",
+        effort="cpu",
+        about="fields of experts, 24 filters of 5×5, one Markov random field for all noise levels",
+        network={"size": 5},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=800, batch_size=4, patch_size=64, lr=2e-2, log_every=20,
+                checkpoint_every=50,
+            ),
+        ),
+        architecture="fields-of-experts",
+    ),
+    Recipe(
+        name="csf-5x5",
+        effort="cpu",
+        about="cascade of shrinkage fields, 4 stages of 24 filters, a model for each σ",
+        network={"size": 5, "stages": 4},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=12_000, batch_size=4, patch_size=48, lr=1e-2, log_every=100,
+                validate_every=6000, checkpoint_every=500,
+            ),
+        ),
+        architecture="csf",
+    ),
+    Recipe(
+        name="csf-7x7",
+        effort="cpu",
+        about="cascade of shrinkage fields, 5 stages of 48 filters, a model for each σ",
+        network={"size": 7, "stages": 5},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=9000, batch_size=4, patch_size=48, lr=1e-2, log_every=100,
+                validate_every=3000, checkpoint_every=500,
+            ),
+        ),
+        architecture="csf",
+    ),
+    Recipe(
+        name="tnrd-5x5",
+        effort="cpu",
+        about="trainable nonlinear reaction diffusion, 5 stages of 24 filters, a model for each σ",
+        network={"size": 5, "stages": 5},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=15_000, batch_size=4, patch_size=48, lr=1e-2, log_every=100,
+                validate_every=5000, checkpoint_every=500,
+            ),
+            TrainConfig(
+                steps=6000, batch_size=4, patch_size=64, lr=5e-3, seed=1, log_every=100,
+                validate_every=3000, checkpoint_every=500,
+            ),
+        ),
+        architecture="tnrd",
+    ),
+    Recipe(
+        name="tnrd-7x7",
+        effort="cpu",
+        about="trainable nonlinear reaction diffusion, 5 stages of 48 filters, a model for each σ",
+        network={"size": 7, "stages": 5},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=15_000, batch_size=4, patch_size=64, lr=1e-2, log_every=100,
+                validate_every=5000, checkpoint_every=500,
+            ),
+        ),
+        architecture="tnrd",
+    ),
+    Recipe(
+        name="jain-seung",
+        effort="cpu",
+        about="the first denoising CNN, 15,697 parameters, a model for each σ",
+        network={},
+        degradation=with_noise_level(15, 25, 50),
+        stages=(
+            TrainConfig(
+                steps=10_000, batch_size=8, patch_size=48, optimizer="muon", lr=2e-2,
+                log_every=100, validate_every=5000, checkpoint_every=500,
+            ),
+            TrainConfig(
+                steps=5000, batch_size=8, patch_size=48, optimizer="muon", lr=1e-2, seed=1,
+                log_every=100, validate_every=2500, checkpoint_every=500,
+            ),
+        ),
+        architecture="jain-seung",
     ),
 )
 # fmt: on

@@ -1,7 +1,8 @@
-"""The tables of quality: our networks measured as the paper's were, and what others published.
+"""The tables of quality: our models measured as the paper's were, and what others published.
 
-``data/tables/quality.csv`` holds our measurements, ``data/published/quality.csv`` the numbers of
-the literature, each with its source; both have a row for a task, set, level and image.
+``data/tables/quality.csv`` holds our measurements of networks, ``data/tables/priors.csv`` those of
+the systems before them, ``data/published/quality.csv`` the numbers of the literature, each with its
+source; all have a row for a task, set, level and image.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import csv
 import functools
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from torch import nn
@@ -25,6 +26,7 @@ from ..evaluation import PROTOCOLS
 
 MEAN = "mean"
 TABLES = DATA / "tables" / "quality.csv"
+PRIORS_TABLE = TABLES.with_name("priors.csv")
 PUBLISHED = DATA / "published" / "quality.csv"
 
 
@@ -44,12 +46,29 @@ class Entry:
     ssim: float
 
 
+@dataclass(frozen=True)
+class PriorEntry(Entry):
+    """A row of ``priors.csv``: an ``Entry``, and further
+
+    seconds: for a picture of 256×256 pixels at this level, None until it is timed; parameters:
+    trained numbers; published: PSNR in dB that the literature has for it, and its source.
+    """
+
+    seconds: float | None
+    parameters: int
+    published: float | None
+    source: str
+
+
 class Quality(NamedTuple):
     """PSNR in dB, SSIM where it was given, and where the numbers come from."""
 
     psnr: float
     ssim: float | None
     source: str
+
+
+Row = TypeVar("Row", bound=Entry)
 
 
 # Our models by the paper's names, and the tables that the paper has of them.
@@ -63,6 +82,23 @@ _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "dncnn-3-small": ("DnCNN-3", _LEVELS),
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    **{
+        name: (paper, {"gaussian": _LEVELS["gaussian"]})
+        for name, paper in {
+            "gaussian-filter": "Gaussian filter",
+            "total-variation": "Total variation",
+            "wavelet": "Wavelet shrinkage",
+            "nlm": "NLM",
+            "bm3d": "BM3D",
+            "ncsr": "NCSR",
+            "foe": "FoE",
+            "csf-5x5": "CSF 5×5",
+            "csf-7x7": "CSF",
+            "tnrd-5x5": "TNRD 5×5",
+            "tnrd-7x7": "TNRD",
+            "jain-seung": "Jain & Seung",
+        }.items()
+    },
 }
 
 
@@ -138,28 +174,38 @@ def measure_set(
     yield entry(MEAN, np.mean(found, axis=0))
 
 
-def read_table(path: str | os.PathLike = TABLES) -> list[Entry]:
-    """The stored measurements. Raises ``OSError`` or ``ValueError`` for another file."""
-    names = [field.name for field in fields(Entry)]
+def read_table(path: str | os.PathLike = TABLES, kind: type[Row] = Entry) -> list[Row]:
+    """The stored measurements. Raises ``OSError`` or ``ValueError`` for another file.
+
+    kind: ``Entry``, or ``PriorEntry`` for ``PRIORS_TABLE``.
+    """
+    names = [field.name for field in fields(kind)]
     try:
         with open(path, newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
             if table.fieldnames != names:
                 raise ValueError(table.fieldnames)
-            return [Entry(*(_KINDS[f.type](row[f.name]) for f in fields(Entry))) for row in table]
+            return [kind(*(_KINDS[f.type](row[f.name]) for f in fields(kind))) for row in table]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a table of quality") from error
 
 
-_KINDS = {"str": str, "float": float}
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "float | None": lambda text: float(text) if text else None,
+}
 
 
 def write_table(entries: Iterable[Entry], path: str | os.PathLike = TABLES) -> None:
-    """Write the measurements, whole or not at all."""
+    """Write the measurements, all of one kind, whole or not at all."""
+    rows = [asdict(entry) | {"level": f"{entry.level:g}"} for entry in entries]
+    columns = list(rows[0]) if rows else [field.name for field in fields(Entry)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Entry)], lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(entry) | {"level": f"{entry.level:g}"} for entry in entries)
+    writer.writerows(rows)
     _files.write_bytes(Path(path), text.getvalue().encode())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ from torch import Tensor
 
 
 def mirrored(plane: Tensor, inside: tuple[int, int], reach: int) -> Tensor:
-    """The plane continued to the size ``inside``, and by ``reach`` pixels more on each side.
+    """The plane (..., h, w) continued to the size ``inside``, and by ``reach`` more on each side.
 
     It goes on as its mirror image, in which the pixels at the border are seen twice.
     """
-    for axis, side in enumerate(inside):
+    for axis, side in zip((-2, -1), inside):
         length = plane.shape[axis]
         pad = (reach, side - length + reach)
         places = torch.from_numpy(np.pad(np.arange(length), pad, mode="symmetric"))
@@ -60,11 +61,24 @@ def nearest(guide: Tensor, size: int, stride: int, reach: int, count: int) -> tu
     return corner + order // area * energy.shape[1] + order % area, differences
 
 
-@functools.cache
+def constant(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """For a function of numbers whose tensor never changes: it is made once, on the CPU and fit for
+    training, whatever mode and default device are in force where it is first asked for."""
+
+    @functools.cache
+    def made(*numbers: int) -> Tensor:
+        with torch.inference_mode(False), torch.device("cpu"):
+            return make(*numbers)
+
+    return functools.wraps(make)(made)
+
+
+@constant
 def dct(n: int) -> Tensor:
     """The orthonormal DCT-II of length n as a matrix (n, n): √(2/n) cos(π (2j + 1) i / 2n), the
     first row divided by √2."""
-    i, j = torch.arange(n, dtype=torch.float64)[:, None], torch.arange(n)
+    j = torch.arange(n, dtype=torch.float64)
+    i = j[:, None]
     matrix = math.sqrt(2 / n) * torch.cos(math.pi * (2 * j + 1) * i / (2 * n))
     matrix[0] /= math.sqrt(2)
     return matrix.float()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +14,7 @@ from .. import _check
 
 
 class Prior(nn.Module, ABC):
-    """A denoiser without trained weights; a subclass says in ``restore`` how a plane is restored.
+    """A denoiser that is told σ; a subclass says in ``restore`` how a plane is restored.
 
     ``prior(noisy, sigma)``: noisy (B, C, H, W), floating point around [0, 1], any size; sigma, the
     standard deviation of the noise in units of [0, 1], a number or a tensor of one. Returns the
@@ -26,8 +29,9 @@ class Prior(nn.Module, ABC):
     channels = 1
     """``denoise`` gives it a colour image channel by channel."""
 
-    receptive_field = None
-    """``denoise`` does not cut images into tiles: a prior's result depends on the whole image."""
+    receptive_field: int | None = None
+    """``denoise`` does not cut images into tiles: most priors' results depend on the whole image.
+    """
 
     def forward(self, noisy: Tensor, sigma: Tensor | float) -> Tensor:
         level = self._level(sigma)
@@ -35,8 +39,12 @@ class Prior(nn.Module, ABC):
             return noisy.clone()
         with torch.autocast(noisy.device.type, enabled=False):
             planes = noisy.float().reshape(-1, *noisy.shape[-2:])
-            restored = torch.stack([self.restore(plane, level) for plane in planes])
+            restored = self.restore_all(planes, level)
         return restored.to(noisy.dtype).reshape(noisy.shape)
+
+    def restore_all(self, planes: Tensor, sigma: float) -> Tensor:
+        """The restored planes, (N, H, W); one by one, where a subclass does not do better."""
+        return torch.stack([self.restore(plane, sigma) for plane in planes])
 
     @abstractmethod
     def restore(self, plane: Tensor, sigma: float) -> Tensor:
@@ -49,3 +57,51 @@ class Prior(nn.Module, ABC):
                 _check.fail("sigma's shape", tuple(sigma.shape), rule)
             sigma = sigma.item()
         return _check.real("sigma", sigma, at_least=0.0)
+
+
+class TrainedPrior(Prior):
+    """A prior with trained parameters, a set of them for each of a few noise levels.
+
+    levels: those, on the 0–255 scale, in rising order. σ says which set is used: that of the
+    nearest level, by the ratio. A subclass makes a set in ``part``: a module which maps planes (N,
+    H, W) to restored ones, with a method ``reset_parameters(generator)``.
+    """
+
+    def __init__(self, levels: Sequence[float]) -> None:
+        super().__init__()
+        self.levels = checked_levels(levels)
+        self.parts = nn.ModuleList(self.part(level) for level in self.levels)
+
+    @abstractmethod
+    def part(self, level: float) -> nn.Module:
+        """The module for a noise level on the 0–255 scale, with its first parameters."""
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The arguments that build it again."""
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """The parameters as training begins."""
+        for part in self.parts:
+            part.reset_parameters(generator)
+
+    def restore_all(self, planes: Tensor, sigma: float) -> Tensor:
+        away = [abs(math.log(255 * sigma / level)) for level in self.levels]
+        return self.parts[away.index(min(away))](planes)
+
+    def restore(self, plane: Tensor, sigma: float) -> Tensor:
+        return self.restore_all(plane[None], sigma)[0]
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.config.items())
+
+
+def checked_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Noise levels on the 0–255 scale, at least one, in rising order."""
+    if not isinstance(levels, (list, tuple)) or not levels:
+        _check.fail("levels", levels, "a list of noise levels")
+    found = tuple(_check.real("levels", level, above=0.0) for level in levels)
+    if list(found) != sorted(set(found)):
+        _check.fail("levels", levels, "in rising order")
+    return found

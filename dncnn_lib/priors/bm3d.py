@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._blocks import blocks_at, dct, mirrored, nearest
+from ._blocks import blocks_at, constant, dct, mirrored, nearest
 from ._prior import Prior
 
 
@@ -177,7 +177,7 @@ def wiener(noisy: Tensor, guide: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
     return across.T @ (gain * (across @ (noisy @ block.T))) @ block, weight
 
 
-@functools.cache
+@constant
 def haar(n: int) -> Tensor:
     """The orthonormal Haar transform of length n, a power of two, as a matrix (n, n)."""
     if n == 1:
@@ -193,7 +193,7 @@ _BIOR_LOW = (3, -3, -22, 22, 128, 128, 22, -22, -3, 3)
 1992); its high-pass filter is Haar's."""
 
 
-@functools.cache
+@constant
 def bior(n: int) -> Tensor:
     """The biorthogonal wavelet transform 1.5 of length n, a power of two, as a matrix (n, n).
 

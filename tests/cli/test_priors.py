@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dncnn_lib as dn
 from dncnn_lib import images, priors
 from dncnn_lib.datasets import image_set
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.evaluation import evaluate
+from dncnn_lib.making import tables
 from dncnn_lib.priors import PRIORS
 from dncnn_lib.restoring import denoise
 
@@ -52,9 +54,15 @@ def test_an_unknown_model_is_told_of_all(call, write):
     assert code == 1 and all(repr(name) in error for name in priors.model_names())
 
 
-def test_the_paper_has_no_table_of_a_prior(call):
-    code, _, (error,) = call("evaluate", "--paper", "--model", "bm3d")
-    assert code == 1 and error.startswith("error: model is 'bm3d', but must be one of ")
+def test_the_papers_table_has_the_priors(call, monkeypatch):
+    tower = {"tower": dn.sample_image("camera")[70:134, 150:214]}
+    monkeypatch.setattr(tables, "measured_sets", lambda *_: {"BSD68": tower})
+    code, out, _ = call("evaluate", "--paper", "--model", "bm3d")
+    rows = [line.split() for line in out.splitlines()[1:4]]
+    assert code == 0 and [row[:5] for row in rows] == [
+        ["bm3d", "gaussian", "BSD68", level, "mean"] for level in ("15", "25", "50")
+    ]
+    assert [row[6] for row in rows] == ["31.07", "28.57", "25.62"]
 
 
 def test_info_lists_them(call, no_download):

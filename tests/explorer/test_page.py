@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import dncnn_lib as dn
@@ -86,8 +87,8 @@ def test_the_code_prints_the_numbers_of_the_page(explorer, capsys):
 def test_level_zero_has_no_noise_and_no_error(explorer):
     explorer.level.value = 0
     assert "noisy ∞ dB" in explorer.summary.value
-    explorer.method.value = "total variation"
-    assert "restored by total variation ∞ dB" in explorer.summary.value
+    explorer.method.value = "total-variation"
+    assert "restored by total-variation ∞ dB" in explorer.summary.value
     assert "Nothing was removed" in explorer.table.value
 
 
@@ -133,8 +134,8 @@ def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
     assert "given the picture in grey" in explorer.method_note.value
     assert " red" not in explorer.table.value
     net = dn.DnCNN(3, 8, channels=3).eval()
-    network = view.network
-    monkeypatch.setattr(view, "network", lambda name: net if name == "cdncnn-b" else network(name))
+    model = view.model
+    monkeypatch.setattr(view, "model", lambda name: net if name == "cdncnn-b" else model(name))
     explorer.method.value = "cdncnn-b"
     assert "grey" not in explorer.method_note.value and "</b> from red" in explorer.table.value
     explorer.picture.value = "camera"
@@ -142,9 +143,10 @@ def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("method", "small"), [("dncnn-b", "dncnn-3-small"), ("cdncnn-b", "cdncnn-b-small")]
+    ("method", "small"),
+    [("dncnn-b", "dncnn-3-small"), ("cdncnn-b", "cdncnn-b-small"), ("bm3d", "dncnn-3-small")],
 )
-def test_a_slow_machine_gets_a_quick_look_and_then_the_network(method, small):
+def test_a_slow_machine_gets_a_quick_look_and_then_the_method(method, small):
     async def use():
         explorer = Explorer(picture="pagoda", method=method, budget=0)
         await explorer.settled()
@@ -182,9 +184,10 @@ def test_of_many_changes_the_last_one_is_answered(monkeypatch):
     asyncio.run(use())
 
 
-def test_what_is_stale_is_stopped_between_layers():
+@pytest.mark.parametrize("method", ["dncnn-b", "bm3d"])
+def test_what_is_stale_is_stopped(method):
     async def use():
-        explorer = Explorer(picture="pagoda", method="dncnn-b", budget=0)
+        explorer = Explorer(picture="pagoda", method=method, budget=0)
         await explorer.settled()
         explorer.level.value = 30
         quick = explorer.shown
@@ -193,6 +196,98 @@ def test_what_is_stale_is_stopped_between_layers():
             explorer._completed(explorer._change_number - 1, explorer.clean, quick)
 
     asyncio.run(use())
+
+
+class Gate(torch.nn.Module):
+    """A prior that cannot be stopped, and lets nothing through until its gate is open."""
+
+    channels, receptive_field = 1, None
+
+    def __init__(self):
+        super().__init__()
+        self.opened, self.begun = threading.Event(), threading.Event()
+        self.levels, self.threads = [], set()
+
+    def forward(self, noisy, sigma):
+        self.levels.append(round(255 * sigma.item()))
+        self.threads.add(threading.current_thread())
+        self.begun.set()
+        self.opened.wait(60)
+        return noisy
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Stands for ``nlm``."""
+    gate, model = Gate(), view.model
+    monkeypatch.setattr(view, "model", lambda name: gate if name == "nlm" else model(name))
+    yield gate
+    gate.opened.set()
+
+
+def test_what_was_never_timed_or_is_slow_does_not_run_while_the_hand_moves(gate):
+    async def use():
+        explorer = Explorer(picture="pagoda", method=page.QUICK_GREY)
+        await explorer.settled()
+        explorer.method.value = "nlm"
+        assert explorer.shown.method == page.QUICK_GREY and gate.levels == []
+        assert "(a quick look; nlm follows when your hand rests)" in explorer.summary.value
+        assert await asyncio.to_thread(gate.begun.wait, 60)
+        gate.opened.set()
+        assert (await explorer.settled()).method == "nlm"
+        assert "look" not in explorer.summary.value and "by nlm " in explorer.summary.value
+        for seconds, words in ((2.2, ", in about 2 s)"), (0.4, "rests)")):
+            explorer.pace = pace.Pace()
+            explorer.pace.learn("nlm", 256 * 256, seconds)
+            explorer.level.value += 1
+            assert explorer.shown.method == page.QUICK_GREY
+            assert words in explorer.summary.value
+            await explorer.settled()
+        explorer.pace.learn("nlm", 256 * 256, 0.01)
+        explorer.level.value += 1
+        assert explorer.shown.method == "nlm"
+        assert threading.current_thread() in gate.threads
+        await explorer.settled()
+
+    asyncio.run(use())
+
+
+def test_slow_answers_do_not_pile_up_and_stale_ones_are_not_shown(gate):
+    async def use():
+        explorer = Explorer(picture="pagoda", method=page.QUICK_GREY)
+        await explorer.settled()
+        explorer.method.value = "nlm"
+        assert await asyncio.to_thread(gate.begun.wait, 60)
+        for level in (30, 40, 50):
+            explorer.level.value = level
+            assert explorer.shown.method == page.QUICK_GREY, "the page answers meanwhile"
+            await asyncio.sleep(2 * page.PAUSE)
+        assert gate.levels == [25]
+        number = explorer.stage.frame["number"]
+        gate.opened.set()
+        found = await explorer.settled()
+        assert found.method == "nlm" and found.setting.level == 50
+        assert gate.levels == [25, 50] and explorer.stage.frame["number"] == number + 1
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize("noise, level", [("Gaussian", 0), ("quantisation", 2)])
+def test_without_noise_no_one_learns_how_fast_a_prior_is(explorer, noise, level):
+    """What quantisation does to a flat picture is no noise either: all of it is one number."""
+    explorer._open_upload(file_of(np.full((64, 64), 100, np.uint8)), "flat.png")
+    explorer.noise.value, explorer.level.value = noise, level
+    explorer.method.value = "total-variation"
+    assert explorer.shown.method == "total-variation"
+    assert not explorer.pace.affords("total-variation", 1)
+    explorer.noise.value = "Poisson"
+    assert 0 < explorer.pace.expected("total-variation", 256 * 256) < 60
+
+
+def test_a_tiny_picture_does_not_make_a_method_slow(explorer):
+    explorer._open_upload(file_of(np.full((2, 3), 100, np.uint8)), "dots.png")
+    explorer.method.value = "bm3d"
+    assert 0.01 < explorer.pace.expected("bm3d", 256 * 256) < 60
 
 
 def test_a_change_of_picture_does_not_disturb_what_was_begun():
@@ -283,8 +378,8 @@ def test_what_fails_at_once_is_told_as_an_error(explorer, monkeypatch):
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="^picture is 'lena', but must be one of"):
         Explorer(picture="lena")
-    with pytest.raises(ValueError, match="^method is 'bm3d', but must be one of"):
-        Explorer(method="bm3d")
+    with pytest.raises(ValueError, match="^method is 'bm4d', but must be one of"):
+        Explorer(method="bm4d")
 
 
 def test_the_shares_of_an_answer_are_measured_anew_in_each_repeat(monkeypatch):

@@ -5,10 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import raises
+import torch
+from helpers import picture, raises
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import nn
 
 import dncnn_lib as dn
+from dncnn_lib import priors
 from dncnn_lib.degrade import KINDS
 from dncnn_lib.explorer import view
 from dncnn_lib.explorer.view import Region, Setting, explore
@@ -55,8 +58,8 @@ def test_settings_that_mean_nothing_are_refused():
         Setting(level=76)
     with raises(ValueError, "level is 1, but must be an integer of at least 2"):
         Setting("down-up", 1)
-    with pytest.raises(ValueError, match="^method is 'bm3d', but must be one of"):
-        Setting(method="bm3d")
+    with pytest.raises(ValueError, match="^method is 'bm4d', but must be one of"):
+        Setting(method="bm4d")
     with raises(TypeError, "level is 2.5 (float), but must be an integer"):
         Setting(level=2.5)
 
@@ -94,22 +97,87 @@ def test_a_region_is_restored_as_the_whole_picture_is(method):
         assert np.allclose(getattr(part, name), SEEN.crop(getattr(whole, name)), atol=2e-3), name
 
 
-def test_total_variation_of_a_region_is_nearly_that_of_the_whole():
-    clean = dn.sample_image("dogs", grey=True)
-    whole = explore(clean, Setting(method="total variation")).comparison
-    part = explore(clean, Setting(method="total variation", region=SEEN)).comparison
-    assert np.abs(part.restored - SEEN.crop(whole.restored)).mean() < 2 / 255
-    assert part.gain > 6
+@pytest.mark.parametrize("method", ["total-variation", "wavelet", "nlm", "bm3d"])
+def test_a_prior_gives_a_region_nearly_what_it_gives_the_whole(method):
+    clean = dn.sample_image("dogs", grey=True)[60:188, 80:208]
+    region = Region(40, 44, 48, 40)
+    whole = explore(clean, Setting(method=method)).comparison
+    part = explore(clean, Setting(method=method, region=region)).comparison
+    assert np.abs(part.restored - region.crop(whole.restored)).mean() < 2 / 255
+    assert part.gain > 5
 
 
-def test_total_variation_is_told_the_noise_of_the_whole_picture_not_of_what_is_seen():
-    picture = dn.sample_image("dogs")
-    setting = Setting(
-        "quantisation", 6, method="total variation", region=Region(128, 128, 128, 128)
-    )
-    made: dict = {}
-    exec(view.code_for(setting, "dogs"), made)
-    assert explore(picture, setting).comparison.psnr == pytest.approx(made["found"].psnr, abs=0.05)
+def test_a_prior_sees_a_margin_around_the_region(monkeypatch):
+    class Whole(nn.Module):
+        channels, receptive_field = 1, None
+
+        def forward(self, noisy, sigma):
+            sizes.append(tuple(noisy.shape))
+            return noisy
+
+    sizes = []
+    monkeypatch.setattr(view, "model", lambda name: Whole())
+    picture = np.zeros((60, 200), np.float32)
+    explore(picture, Setting(method="bm3d", region=Region(0, 100, 20, 30)))
+    Whole.receptive_field = 7
+    explore(picture, Setting(method="bm3d", region=Region(0, 100, 20, 30)))
+    assert sizes == [(1, 1, 20 + 16, 30 + 2 * 16), (1, 1, 20 + 3, 30 + 2 * 3)]
+
+
+def test_a_prior_is_told_the_noise_of_the_whole_picture_not_of_what_is_seen(monkeypatch):
+    class Told(nn.Module):
+        channels, receptive_field = 1, None
+
+        def forward(self, noisy, sigma):
+            told.append(float(sigma))
+            assert not torch.is_autocast_enabled("cpu"), "the code for a prior asks for no bf16"
+            return noisy
+
+    told = []
+    monkeypatch.setattr("dncnn_lib.restoring.uses_bf16", lambda precision, _: precision == "auto")
+    monkeypatch.setattr(view, "model", lambda name: Told())
+    picture = dn.sample_image("dogs", grey=True)
+    for region in (None, Region(0, 0, 40, 40), Region(200, 100, 90, 30)):
+        explore(picture, Setting("quantisation", 6, method="bm3d", region=region))
+    expected = np.std(np.round(picture * 5) / 5 - picture)
+    assert told == pytest.approx([expected] * 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", view.method_names())
+def test_every_method_restores_grey_and_colour_small_and_tiny_and_what_has_no_noise(method):
+    picture = dn.sample_image("dogs", grey=False)[100:140, 120:156]
+    grey, colour = (explore(p, Setting(method=method)) for p in (picture[..., 1], picture))
+    shape = (40, 36, 3) if method.startswith("cdncnn") else (40, 36)
+    for found in (grey, colour):
+        assert found.method == method and found.comparison.gain > 2
+        assert found.comparison.restored.shape == shape
+    pixel = explore(picture, Setting(method=method, region=Region(7, 9, 1, 1))).comparison
+    assert pixel.restored.shape == (1, 1, *shape[2:]) and np.isfinite(pixel.restored).all()
+    assert pixel.clean.ravel()[0] == pytest.approx(colour.comparison.clean[7, 9].ravel()[0])
+    alone = explore(picture[:1, :1], Setting(method=method)).comparison
+    assert alone.restored.shape == (1, 1, *shape[2:]) and np.isfinite(alone.restored).all()
+    silent = explore(picture, Setting(level=0, method=method)).comparison
+    assert np.array_equal(silent.degraded, silent.clean) and np.isfinite(silent.restored).all()
+    if method in priors.PRIORS:
+        assert np.array_equal(silent.restored, silent.clean)
+
+
+def test_the_methods_are_the_models_and_the_median_each_once_and_described():
+    names = view.method_names()
+    assert names == [*priors.model_names(), "median 3×3"]
+    assert len(set(names)) == len(names) and {"dncnn-b", *priors.PRIORS} < set(names)
+    for name in priors.PRIORS:
+        assert view.describe(name) == priors.about(name) and not view.in_colour(name)
+    assert view.describe("dncnn-b") == dn.zoo.card("dncnn-b")["about"]
+    assert view.describe("median 3×3") == "the median of 3×3 pixels"
+
+
+def test_the_median_is_that_of_numpy_on_the_mirrored_image():
+    values = picture(6, 7, seed=3)
+    around = np.pad(values, 1, mode="symmetric")
+    shifted = [around[i : i + 6, j : j + 7] for i in range(3) for j in range(3)]
+    restored = dn.denoise(values, view.Median())
+    assert np.array_equal(restored, np.median(shifted, axis=0))
 
 
 def test_grey_methods_get_grey_and_the_views_are_bytes():
@@ -136,8 +204,8 @@ def test_grey_methods_get_grey_and_the_views_are_bytes():
 @pytest.mark.parametrize("picture", ["dogs", "camera"])
 def test_a_colour_network_gets_colour(picture, monkeypatch):
     net = dn.DnCNN(3, 8, channels=3).eval()
-    monkeypatch.setattr(view, "network", lambda name: net)
-    monkeypatch.setattr(view.zoo, "model_names", lambda: ["colour"])
+    monkeypatch.setattr(view, "model", lambda name: net)
+    monkeypatch.setattr(view.priors, "model_names", lambda: ["colour"])
     found = explore(dn.sample_image(picture), Setting(method="colour", region=SEEN))
     assert found.comparison.clean.shape == found.comparison.restored.shape == (48, 40, 3)
     assert found.picture("restored").shape == (48, 40, 3)
@@ -225,6 +293,9 @@ def printed(compared):
         (Setting("quantisation", 5, 0, NET, SEEN), "dogs"),
         (Setting("down-up", 2, 0, NET, None), "pagoda"),
         (Setting(level=10, **SMALL), None),
+        (Setting("Poisson", 20, 2, "bm3d", None), "dogs"),
+        (Setting("JPEG", 10, 0, "nlm", SEEN), "pagoda"),
+        (Setting("quantisation", 6, 0, "total-variation", SEEN), None),
     ],
 )
 def test_the_code_gives_what_is_shown(setting, picture, tmp_path, monkeypatch, capsys):
@@ -261,3 +332,22 @@ def test_the_code_is_short_and_imports_what_it_needs():
         "found = dn.Comparison(clean[seen], noisy[seen], restored[seen])\n"
         'print(f"noisy {found.degraded_psnr:.1f} dB, restored {found.psnr:.1f} dB")\n'
     )
+
+
+def test_the_code_for_a_prior_names_the_noise_and_for_the_median_does_not():
+    assert view.code_for(Setting(method="bm3d"), "dogs") == (
+        "import dncnn_lib as dn\n"
+        "from dncnn_lib import priors\n"
+        "\n"
+        'clean = dn.sample_image("dogs", grey=True)\n'
+        "noisy = dn.apply(dn.GaussianNoise(sigma=25), clean, seed=0)\n"
+        'restored = dn.denoise(noisy, priors.load_model("bm3d"), '
+        "sigma=255 * (noisy - clean).std())\n"
+        "\n"
+        "seen = ...\n"
+        "found = dn.Comparison(clean[seen], noisy[seen], restored[seen])\n"
+        'print(f"noisy {found.degraded_psnr:.1f} dB, restored {found.psnr:.1f} dB")\n'
+    )
+    code = view.code_for(Setting(method="median 3×3"), "dogs")
+    assert "restored = dn.denoise(noisy, view.Median())\n" in code
+    assert "from dncnn_lib.explorer import view\n" in code

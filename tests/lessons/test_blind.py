@@ -1,16 +1,23 @@
-"""Lesson 07: which network at which noise, and the matrix of both."""
+"""Lesson 07: which network at which noise, and the figures of both."""
 
 from __future__ import annotations
 
 import matplotlib
 import numpy as np
+import pytest
 import torch
 from helpers import raises
 from skimage.metrics import peak_signal_noise_ratio
 
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.evaluation import compare
-from dncnn_lib.lessons.blind import network_slider, plot_matrix, removal_words
+from dncnn_lib.lessons.blind import (
+    network_slider,
+    plot_gain_and_shift,
+    plot_levels,
+    plot_matrix,
+    removal_words,
+)
 from dncnn_lib.show.pictures import side_by_side
 
 
@@ -66,6 +73,26 @@ def test_a_matrix_can_be_read_on_its_colours(figures):
         shown = image.cmap(image.norm(image.get_array()[row, column]))[:3]
         a, b = (luminance(colour) for colour in (shown, matplotlib.colors.to_rgb(text.get_color())))
         assert (max(a, b) + 0.05) / (min(a, b) + 0.05) >= 4.5
+
+
+def test_levels_show_every_seed_their_mean_and_the_noisy_picture(figures):
+    noisy = np.array([20 * np.log10(255 / 5), 20 * np.log10(255 / 50)])
+    gains = {"a": np.array([[1.0, 2.0], [3.0, 6.0]]), "b": np.array([[-1.0, 0.0]])}
+    ax = plot_levels({name: noisy + gain for name, gain in gains.items()}, (5, 50))
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_markersize() == 0]
+    np.testing.assert_allclose([line.get_ydata() for line in lines], [[2, 4], [-1, 0]], atol=1e-9)
+    dots = [line.get_ydata() for line in ax.lines if line.get_linestyle() == "None"]
+    np.testing.assert_allclose(dots, [[1, 2], [3, 6], [-1, 0]], atol=1e-9)
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == pytest.approx(1) and band[:, 1].max() == pytest.approx(6)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "noisy picture"]
+
+
+def test_gain_and_shift_are_drawn_above_the_noisy_picture(figures):
+    left, right = plot_gain_and_shift((0.5, 1), (28, 30), (-1, 0, 1), (11, 30, 15), noisy=20).axes
+    assert left.lines[0].get_xydata().tolist() == [[0.5, 28], [1, 30]]
+    assert right.lines[0].get_xydata().tolist() == [[-1, 11], [0, 30], [1, 15]]
+    assert all(ax.lines[1].get_ydata() == [20, 20] for ax in (left, right))
 
 
 def luminance(colour):

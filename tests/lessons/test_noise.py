@@ -1,4 +1,4 @@
-"""Lesson 01: the noise explorer and the portrait of a noise."""
+"""Lesson 01: the noise explorer, three tests of a noise, and the estimate of σ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from helpers import raises
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dncnn_lib.degrade import KINDS, apply
-from dncnn_lib.lessons.noise import noise_explorer, noise_words, plot_noise, spread_by_brightness
+from dncnn_lib.lessons.noise import (
+    estimate_sigma,
+    noise_explorer,
+    noise_words,
+    plot_estimates,
+    plot_noise,
+    spread_by_brightness,
+)
 from dncnn_lib.show.pictures import side_by_side
 
 
@@ -53,7 +60,7 @@ def test_the_explorer_follows_its_controls(clean):
             assert f"standard deviation {255 * noise.std():.1f}" in histogram.value
 
 
-# -------------------------------------------------------------------------- the portrait of a noise
+# -------------------------------------------------------------------------- three tests of a noise
 
 
 def test_spread_by_brightness_is_the_deviation_in_each_part():
@@ -79,14 +86,17 @@ def test_spread_by_brightness_needs_two_images_of_one_size():
         spread_by_brightness(np.zeros((2, 3)), np.zeros((3, 2)))
 
 
-def test_the_portrait_of_a_noise_is_on_the_0_255_scale(figures):
+def test_the_tests_of_a_noise_are_on_the_0_255_scale(figures):
     rng = np.random.default_rng(0)
     clean = rng.random((100, 100))
     noise = rng.normal(0, 20 / 255, clean.shape)
     histogram, correlation, spread = plot_noise(noise, clean).axes
     heights, edges, _ = histogram.patches[0].get_data()
-    assert heights.sum() == pytest.approx(100)
+    assert heights.sum() == pytest.approx(100, abs=0.05)
     assert edges[-1] == pytest.approx(4.25 * 20, rel=0.03)
+    (normal,) = histogram.lines
+    assert np.sum(normal.get_ydata()) == pytest.approx(100, rel=0.01)
+    assert histogram.get_title() == ""
     points = correlation.containers[0].markerline.get_xydata()
     assert points[0].tolist() == [0, 1] and np.abs(points[1:, 1]).max() < 0.05
     whole, by_brightness = spread.lines
@@ -94,8 +104,44 @@ def test_the_portrait_of_a_noise_is_on_the_0_255_scale(figures):
     np.testing.assert_allclose(by_brightness.get_ydata(), 20, rtol=0.1)
 
 
-def test_the_portrait_of_a_noise_where_no_brightness_is_frequent(figures):
+def test_the_tests_of_a_noise_tell_what_lies_beyond_the_axis(figures):
+    noise = np.zeros((100, 100))
+    noise[0, :40] = 0.5  # 0.4 % of the pixels, at 16 standard deviations
+    histogram = plot_noise(noise, np.full_like(noise, 0.5)).axes[0]
+    assert histogram.get_title() == "beyond the axis: 0.4 %"
+    heights, _, _ = histogram.patches[0].get_data()
+    assert heights.max() == pytest.approx(99.6) and heights[[0, -1]].tolist() == [0, 0]
+    assert heights.max() < histogram.get_ylim()[1]
+
+
+def test_the_tests_of_a_noise_where_no_brightness_is_frequent(figures):
     noise = np.random.default_rng(0).normal(size=(20, 20))
     whole, by_brightness = plot_noise(noise, np.linspace(0, 1, 400).reshape(20, 20)).axes[2].lines
     np.testing.assert_allclose(whole.get_ydata(), 255 * noise.std())
     assert not len(by_brightness.get_ydata())
+
+
+# ------------------------------------------------------------------------------------------ σ alone
+
+
+@pytest.mark.parametrize("sigma", [5, 25, 75])
+def test_sigma_is_found_beside_a_smooth_picture_and_a_busy_part(sigma):
+    rows, columns = np.mgrid[:240, :240] / 240
+    clean = 0.5 + 0.3 * np.sin(3 * rows) * columns**2
+    busy = np.random.default_rng(1).random((240, 240))
+    clean[:, 100:] = busy[:, 100:]  # more than half, which the median alone would take for noise
+    noise = np.random.default_rng(0).normal(0, sigma / 255, clean.shape)
+    assert estimate_sigma(clean + noise) == pytest.approx(sigma, rel=0.05)
+
+
+def test_sigma_is_overestimated_where_no_part_is_quiet():
+    busy = np.random.default_rng(0).random((240, 240))
+    assert estimate_sigma(busy) == pytest.approx(255 / np.sqrt(12), rel=0.15)
+    assert estimate_sigma(np.full((60, 60), 0.5)) == 0
+
+
+def test_estimates_are_drawn_against_the_truth(figures):
+    ax = plot_estimates((1, 10, 75), {"a": [2, 11, 75], "b": [7, 12, 76]})
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines}
+    assert drawn == {"exact": [1, 10, 75], "a": [2, 11, 75], "b": [7, 12, 76]}
+    assert ax.get_xscale() == ax.get_yscale() == "log"

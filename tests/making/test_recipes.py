@@ -24,6 +24,7 @@ def test_the_recipe_of_dncnn_b_is_the_papers_network():
     assert recipe.degradation == GaussianNoise((0, 55)) and recipe.training_set == "bsd432"
 
 
+TRAINED_PRIORS = ["foe", "csf-5x5", "csf-7x7", "tnrd-5x5", "tnrd-7x7", "jain-seung"]
 PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
     "dncnn-s-15": 80_000,
     "dncnn-s-25": 80_000,
@@ -37,6 +38,7 @@ PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
 @pytest.mark.parametrize("name", PAPER_STEPS)
 def test_every_recipe_exists_in_three_sizes(name):
     only_small = {"student", "dncnn-3-small", "cdncnn-b-small"}  # not the paper's networks
+    only_small |= set(TRAINED_PRIORS)
     assert set(recipes.recipe_names()) == only_small | set(PAPER_STEPS)
     sizes = [recipes.recipe(name, effort) for effort in recipes.EFFORTS]
     assert [size.effort for size in sizes] == ["cpu", "gpu", "paper"]
@@ -57,7 +59,7 @@ def test_every_recipe_exists_in_three_sizes(name):
 def test_every_recipe_runs(name, tmp_path, monkeypatch):
     """Two steps of a narrow network, from degradation to card."""
     recipe = recipes.recipe(name)
-    network = {**recipe.network, "width": 4}
+    network = {**recipe.network, **({"width": 4} if recipe.architecture == "dncnn" else {})}
     tiny = TrainConfig(steps=2, batch_size=8, patch_size=16)
     recipe = replace(recipe, network=network, stages=(tiny,), start=None)
     monkeypatch.setattr(run, "measured_sets", lambda *_: {"none": {}})
@@ -67,12 +69,20 @@ def test_every_recipe_runs(name, tmp_path, monkeypatch):
     data.mkdir()
     images.write_image(data / "colour.png", picture(40, 40, 3))
     steps = list(run.run(recipe, out, data=str(data), device="cpu"))
-    assert len(steps) == 2 and zoo.load_pretrained(out).channels == (3 if name[0] == "c" else 1)
+    assert len(steps) == 2 and zoo.load_pretrained(out).channels == (3 if recipe.colour else 1)
     told = json.loads(out.with_suffix(".json").read_text("utf-8"))
     measured = {"gaussian": told["psnr"]} | {t: told[t]["psnr"] for t in recipe.tasks[1:]}
     assert {t: list(levels["none"]) for t, levels in measured.items()} == {
         task: [f"{level}" for level in recipe.levels(task)] for task in recipe.tasks
     }
+
+
+@pytest.mark.parametrize("name", TRAINED_PRIORS)
+def test_a_prior_is_trained_for_the_papers_levels(name):
+    recipe = recipes.recipe(name)
+    assert repr(recipe.degradation) == "with_noise_level(15, 25, 50)"
+    assert tuple(recipe.build().levels) == recipe.levels("gaussian") == (15, 25, 50)
+    assert recipe.training_set == "bsd432" and recipe.stages[-1].final_lr == 0
 
 
 def test_an_unknown_effort_lists_the_known_ones():

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+import dncnn_lib as dn
 from dncnn_lib import model, zoo
 from dncnn_lib.evaluation import PROTOCOLS
 from dncnn_lib.making import tables
+from dncnn_lib.priors import PRIORS, load_model
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -108,9 +110,12 @@ def test_every_published_number_is_plausible_and_has_its_source():
 def test_the_stored_table_is_that_of_the_weights(name):
     """The card was measured when the weights were made, the table later: both must agree."""
     card = zoo.card(name)
+    stored = tables.read_table()
+    if name in PRIORS:
+        stored = tables.read_table(tables.PRIORS_TABLE, tables.PriorEntry)
     means = {
         (e.task, e.set, f"{e.level:g}"): e.psnr
-        for e in tables.read_table()
+        for e in stored
         if e.model == name and e.image == tables.MEAN
     }
     told = {"gaussian": card["psnr"]}
@@ -121,7 +126,7 @@ def test_the_stored_table_is_that_of_the_weights(name):
                 if (task, set_name, level) in means:
                     assert means.pop((task, set_name, level)) == pytest.approx(psnr, abs=0.002)
     assert not means, "measured, but not on the card"
-    assert any(e.model == name and e.set == "samples" for e in tables.read_table())
+    assert any(e.model == name and e.set == "samples" for e in stored)
 
 
 def readme_rows() -> list[list[str]]:
@@ -143,4 +148,61 @@ def test_the_readme_shows_the_stored_numbers():
         methods = (paper, f"{paper} (authors' weights)", bm3d)
         printed = (tables.published(m, "gaussian", set_name, int(level)) for m in methods)
         assert others == [f"{quality.psnr:.2f}" if quality else "–" for quality in printed]
-    assert {row[0] for row in rows} == set(zoo.model_names())
+    assert {row[0] for row in rows} == set(zoo.model_names()) - set(PRIORS)
+
+
+# ------------------------------------------------------------------------------------- the priors
+
+
+@pytest.fixture(scope="module")
+def of_priors() -> list[tables.PriorEntry]:
+    return tables.read_table(tables.PRIORS_TABLE, tables.PriorEntry)
+
+
+def test_the_table_of_priors_is_whole(of_priors):
+    """Every system and DnCNN, at its levels, on every set; each mean is that of its images."""
+    networks = {"dncnn-s-15": {15}, "dncnn-s-25": {25}, "dncnn-s-50": {50}}
+    sets = {"Set12": 12, "BSD68": 68, "samples": 14}
+    values: dict[tuple[str, str, float], dict[str, float]] = {}
+    for e in of_priors:
+        values.setdefault((e.model, e.set, e.level), {})[e.image] = e.psnr
+        assert e.seconds > 0 and e.degraded_psnr < e.psnr or e.level == 15
+    assert set(values) == {
+        (name, set_name, level)
+        for name in (*PRIORS, *networks, "dncnn-b")
+        for set_name in sets
+        for level in networks.get(name, {15, 25, 50})
+    }
+    for (_, set_name, _), by_image in values.items():
+        mean = by_image.pop(tables.MEAN)
+        assert len(by_image) == sets[set_name]
+        assert np.mean(list(by_image.values())) == pytest.approx(mean, abs=0.002)
+
+
+def test_the_table_of_priors_has_the_published_numbers(of_priors):
+    known = {(e.model, e.set, e.level): e for e in of_priors if e.image == tables.MEAN}
+    assert known["tnrd-7x7", "BSD68", 25].published == 28.92
+    assert known["bm3d", "Set12", 50].published == 26.723
+    assert known["nlm", "BSD68", 25].published is None
+    for e in of_priors:
+        assert (e.published is None) == (not e.source)
+        found = tables.published(tables.paper_name(e.model), e.task, e.set, e.level, e.image)
+        assert e.published == (found and found.psnr)
+
+
+def test_the_table_of_priors_counts_their_parameters(of_priors):
+    counts = {e.model: e.parameters for e in of_priors}
+    for name, count in counts.items():
+        model = load_model(name)
+        assert count == sum(p.numel() for p in model.parameters())
+    assert counts["bm3d"] == 0 and counts["jain-seung"] == 3 * 15_697
+
+
+def test_the_priors_give_what_their_table_says(of_priors):
+    """On one small picture, at one level; the slowest on the table's word."""
+    number = list(dn.held_out_images()).index("pagoda")
+    pixels = dn.sample_image("pagoda", grey=True)
+    stored = {e.model: e for e in of_priors if (e.image, e.level) == ("pagoda", 25)}
+    for name in set(PRIORS) - {"ncsr"}:
+        shown = PROTOCOLS["gaussian"].compare(load_model(name), pixels, 25, seed=number)
+        assert shown.psnr == pytest.approx(stored[name].psnr, abs=0.005), name

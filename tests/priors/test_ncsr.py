@@ -25,21 +25,23 @@ def plane(height: int, width: int) -> torch.Tensor:
     return values
 
 
-def test_neighbours_are_those_of_a_search_of_all_places(monkeypatch):
-    monkeypatch.setattr(ncsr, "PATCHES", 40)  # in several parts
+@pytest.mark.parametrize(("stride", "rows", "columns"), [(1, 9, 11), (2, 5, 6)])
+def test_neighbours_are_those_of_a_search_of_all_places(stride, rows, columns, monkeypatch):
+    monkeypatch.setattr(ncsr, "PATCHES", 20)  # in several parts
+    monkeypatch.setattr(ncsr, "STRIDE", stride)
     image = 255 * torch.rand(15, 17, generator=seeded())
     places, weights = ncsr.neighbours(image, 10.0, SETTING)
     wide = np.pad(image.double().numpy(), REACH, mode="symmetric")
     blocks = np.lib.stride_tricks.sliding_window_view(wide, (7, 7))
-    assert places.shape == weights.shape == (9 * 11, 16)
-    for number in (0, 37, 98):
-        top, left = (n + REACH for n in divmod(number, 11))
+    assert places.shape == weights.shape == (rows * columns, 16)
+    for number in (0, 17, rows * columns - 1):
+        top, left = (stride * n + REACH for n in divmod(number, columns))
         around = blocks[top - REACH : top + REACH + 1, left - REACH : left + REACH + 1]
         distances = ((around - blocks[top, left]) ** 2).mean((2, 3)).ravel()
         least = np.sort(distances)[:16]
-        rows, columns = np.divmod(places[number].numpy(), blocks.shape[1])
-        assert (rows[0], columns[0]) == (top, left)
-        found = ((blocks[rows, columns] - blocks[top, left]) ** 2).mean((1, 2))
+        y, x = np.divmod(places[number].numpy(), blocks.shape[1])
+        assert (y[0], x[0]) == (top, left)
+        found = ((blocks[y, x] - blocks[top, left]) ** 2).mean((1, 2))
         assert np.allclose(found, least, atol=0.05)
         least[0] = least[1]
         expected = np.exp(-least / 120)
@@ -50,12 +52,14 @@ def test_neighbours_are_those_of_a_search_of_all_places(monkeypatch):
 def test_weights_are_wider_the_stronger_the_noise(noise, floor, h):
     _, weights = ncsr.neighbours(plane(20, 20), noise, SETTING)
     assert SETTING.floor == floor
-    assert torch.allclose(weights.sum(1), torch.ones(14 * 14), atol=1e-5)
+    assert torch.allclose(weights.sum(1), torch.ones(7 * 7), atol=1e-5)
     assert (weights[:, :-1] >= weights[:, 1:]).all()
     assert torch.allclose(weights[0], torch.full((16,), 1 / 16))  # of the flat corner
 
 
-def test_classes_and_bases():
+def test_classes_and_bases(monkeypatch):
+    monkeypatch.setattr(ncsr, "STRIDE", 1)
+    monkeypatch.setattr(ncsr, "SMALLER", ())
     image = plane(60, 80)
     classes, bases = ncsr.dictionary(image, 25.0, SETTING)
     count = (60 - 6) * (80 - 6)
@@ -69,6 +73,23 @@ def test_classes_and_bases():
     values, vectors = np.linalg.eigh(np.cov(patches.double().numpy().T))
     alike = np.abs(bases[1].double().numpy() @ vectors[:, ::-1])
     assert values.min() > 0 and np.allclose(np.diag(alike)[:5], 1, atol=1e-3)
+
+
+def test_classes_are_of_the_grid_and_smaller_copies_join_them(monkeypatch):
+    image = plane(60, 80)
+    monkeypatch.setattr(ncsr, "STRIDE", 1)
+    everywhere, bases = ncsr.dictionary(image, 25.0, SETTING)
+    monkeypatch.undo()
+    classes, same = ncsr.dictionary(image, 25.0, SETTING)
+    assert torch.equal(bases, same)
+    assert torch.equal(classes, everywhere.view(54, 74)[::2, ::2].flatten())
+    monkeypatch.setattr(ncsr, "SMALLER", ())
+    assert not torch.equal(ncsr.dictionary(image, 25.0, SETTING)[1][:1], bases[:1])
+    monkeypatch.undo()
+    sizes = [tuple(copy.shape) for copy in ncsr._copies(image, 20)]
+    assert sizes == [(38, 51), (25, 33)]  # 16×21 has no patch of 20×20
+    level = torch.full((60, 80), 7.0)
+    assert all(torch.allclose(copy, copy.new_tensor(7.0)) for copy in ncsr._copies(level, 20))
 
 
 @pytest.mark.parametrize("contrast", [0.0, 100.0])
@@ -99,8 +120,10 @@ def test_the_blur_is_a_gaussian():
     assert np.abs(found.numpy() - expected).max() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(7, 7), (7, 20), (16, 13)])
-def test_a_step_is_its_formula(size):
+@pytest.mark.parametrize("size", [(7, 7), (7, 21), (15, 13)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_step_is_its_formula(size, stride, monkeypatch):
+    monkeypatch.setattr(ncsr, "STRIDE", stride)
     image, noise = plane(*size), 12.0
     classes, bases = ncsr.dictionary(image, noise, SETTING)
     places, weights = ncsr.neighbours(image, noise, SETTING)
@@ -111,7 +134,7 @@ def test_a_step_is_its_formula(size):
     blocks = np.lib.stride_tricks.sliding_window_view(wide, (7, 7))
     total, count = np.zeros(size), np.zeros(size)
     for number, (some, weight) in enumerate(zip(places.numpy(), weights.double().numpy())):
-        i, j = divmod(number, size[1] - 6)
+        i, j = (stride * n for n in divmod(number, (size[1] - 7) // stride + 1))
         basis = bases[classes[number]].double().numpy()
         around = blocks[some // blocks.shape[1], some % blocks.shape[1]].reshape(-1, 49)
         beta = basis @ (weight @ around)

@@ -1,0 +1,420 @@
+"""Lesson 02, Before DnCNN: what a system looks at for one pixel, as a widget, too; the filters of
+several systems; the recorded table; and the checks of the exercises."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from .. import _check
+from .._files import DATA
+from ..restoring import takes_sigma
+from ..show.panels import panel
+from ..show.pictures import COLOURS, SERIES, screen_width, side_by_side
+from .check import describe, exercise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+REACH = 30
+"""A look is a window of so many pixels to each side of the pixel."""
+
+MARGIN = REACH + 4
+"""Pixels that the explorer leaves at the border: the window, and half a patch of up to 9×9 more."""
+
+_ALONG = np.abs(np.arange(-REACH, REACH + 1))
+DISTANCE = np.maximum(_ALONG[:, None], _ALONG)
+"""Of each pixel of the window from the one in the middle: the larger of rows and columns."""
+
+Answer = Callable[..., Any]
+"""A student's function, or one that stands for it."""
+
+Look = Callable[[np.ndarray, int, int], np.ndarray]
+"""(noisy (H, W), row, column) → how much each pixel of the window counts, (61, 61)."""
+
+
+def gradient(
+    model: nn.Module, noisy: np.ndarray, row: int, column: int, sigma: float = 25
+) -> np.ndarray:
+    """∂x̂(p) / ∂y(q) of the pixel p at (row, column), for every q of the window around it.
+
+    model: a network, or a prior whose steps PyTorch can differentiate. It is given the window
+    alone. noisy: (H, W) around [0, 1]; sigma: what a model that takes it is told, on the 0–255
+    scale. Returns (61, 61), p in the middle.
+    """
+    seen = torch.from_numpy(_window(noisy, row, column).copy())[None, None].requires_grad_()
+    told = {"sigma": sigma / 255} if takes_sigma(model) else {}
+    restored = model.eval()(seen, **told)[0, 0, REACH, REACH]
+    return torch.autograd.grad(restored, seen)[0][0, 0].numpy()
+
+
+def _window(noisy: np.ndarray, row: int, column: int) -> np.ndarray:
+    for name, place, side in (("row", row, noisy.shape[0]), ("column", column, noisy.shape[1])):
+        if not REACH <= place < side - REACH:
+            _check.fail(name, place, f"between {REACH} and {side - REACH - 1}")
+    return noisy[row - REACH : row + REACH + 1, column - REACH : column + REACH + 1]
+
+
+def window(image: np.ndarray, row: int, column: int) -> np.ndarray:
+    """The window around a pixel as a picture (61, 61, 3), the pixel in a yellow frame."""
+    picture = np.repeat(np.clip(_window(image, row, column), 0, 1)[..., None], 3, axis=2)
+    picture[DISTANCE == 3] = (1, 0.84, 0)
+    return picture
+
+
+def covered(differences: np.ndarray, size: int, count: int) -> np.ndarray:
+    """How many of the ``count`` patches that differ least cover each pixel of the window.
+
+    differences: (61, 61), those of the patches of size×size around each pixel; size: odd.
+    """
+    half = size // 2
+    seen = np.zeros([side + 2 * half for side in differences.shape])
+    order = differences.argsort(axis=None)[:count]
+    for row, column in zip(*np.unravel_index(order, differences.shape)):
+        seen[row : row + size, column : column + size] += 1
+    return seen[half:-half, half:-half]
+
+
+def look_picture(weights: np.ndarray) -> np.ndarray:
+    """Weights of any sign as a picture in [0, 1]: the root of |w|, so that small ones show."""
+    size = np.sqrt(np.abs(weights))
+    return (size / max(size.max(), np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def look_words(name: str, weights: np.ndarray) -> str:
+    """A sentence about a look: the pixel's own share of Σ |w|, and where 90 % of it lie."""
+    share = np.abs(weights) / np.abs(weights).sum()
+    middle = share[share.shape[0] // 2, share.shape[1] // 2]
+    order = share.ravel().argsort()[::-1]
+    count = int(np.searchsorted(share.ravel()[order].cumsum(), 0.9)) + 1
+    places = np.unravel_index(order[:count], share.shape)
+    away = max(np.abs(p - side // 2).max() for p, side in zip(places, share.shape))
+    return (
+        f"{name}: {100 * middle:.0f} % of the weight on the pixel itself, "
+        f"90 % on {count} pixels, up to {away} away"
+    )
+
+
+def look_explorer(
+    noisy: np.ndarray, looks: Mapping[str, Look], place: tuple[int, int], *, zoom: int = 4
+) -> ipywidgets.VBox:
+    """A choice of system and two sliders for a pixel, over the window around it (left) and what the
+    system looks at there (right).
+
+    noisy: (H, W) around [0, 1], larger than the window; looks: by name, the first is chosen at
+    first; place: row and column at first. The children are the switch, the sliders for row and
+    column, the sentence and the picture.
+    """
+    if not looks:
+        _check.fail("looks", dict(looks), "at least one look")
+    _window(noisy, *place)
+    layout = ipywidgets.Layout(width="480px")
+    switch = ipywidgets.Dropdown(options=list(looks), description="system", layout=layout)
+    sliders = [
+        ipywidgets.IntSlider(start, MARGIN, side - MARGIN - 1, description=name, layout=layout)
+        for name, start, side in zip(("row", "column"), place, noisy.shape)
+    ]
+
+    def answer() -> tuple[bytes, str]:
+        row, column = (slider.value for slider in sliders)
+        weights = looks[switch.value](noisy, row, column)
+        seen = np.repeat(look_picture(weights)[..., None], 3, axis=2)
+        pictures = (window(noisy, row, column), seen)
+        return side_by_side(*pictures, zoom=zoom), look_words(switch.value, weights)
+
+    width = screen_width(noisy[: 2 * REACH + 1, : 2 * REACH + 1], zoom)
+    return panel([switch, *sliders], answer, width=width)
+
+
+def plot_responses(z: np.ndarray) -> Axes:
+    """The density of filter responses on a logarithmic axis, beside three laws: Gaussian and
+    Laplace of the same standard deviation, and the Student-t law that fits best.
+
+    z: in units of its standard deviation; the fit uses one in 500.
+    """
+    from matplotlib import pyplot as plt
+    from scipy import stats
+
+    edges = np.linspace(-10, 10, 101)
+    fine = np.linspace(-10, 10, 801)
+    freedom, _, width = stats.t.fit(z[::500], floc=0)
+    laws = {
+        "Gaussian: $z^2$": (stats.norm.pdf(fine), "--", COLOURS["reference"]),
+        "Laplace: $|z|$": (stats.laplace.pdf(fine, scale=np.sqrt(0.5)), ":", SERIES[2]),
+        "Student-t: $\\log(1+z^2)$": (stats.t.pdf(fine, freedom, 0, width), "-", SERIES[0]),
+    }
+    ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")[1]
+    density = np.histogram(z, edges)[0] / (len(z) * (edges[1] - edges[0]))
+    ax.stairs(density, edges, fill=True, alpha=0.5, color=COLOURS["clean"], label="photographs")
+    for label, (values, line, colour) in laws.items():
+        ax.plot(fine, values, line, color=colour, label=label)
+    ax.set(yscale="log", ylim=(1e-6, 30), ylabel="density")
+    ax.set(xlim=(-10, 10), xlabel="response z (standard deviations)")
+    ax.legend(ncols=2)
+    return ax
+
+
+def plot_walks(
+    walks: Mapping[str, tuple[float, Sequence[float], Sequence[float]]],
+    marks: Mapping[str, tuple[float, float]],
+) -> Figure:
+    """Energy and PSNR against seconds, on the way to a minimum.
+
+    walks: label → (seconds in all, energy before and after each step, PSNR likewise); marks: label
+    → (seconds, PSNR in dB) of systems that have no such way.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), layout="constrained")
+    for (label, (seconds, energy, psnr)), line in zip(walks.items(), ("-", "--")):
+        x = seconds * np.arange(1, len(energy)) / (len(energy) - 1)
+        for ax, values in ((left, energy), (right, psnr)):
+            ax.plot(x, values[1:], line, color=SERIES[0], label=label)
+    for (label, place), marker in zip(marks.items(), "os"):
+        right.plot(*place, marker, color=COLOURS["restored"], label=label)
+    left.set(xscale="log", xlabel="seconds", ylabel="energy")
+    right.set(xscale="log", xlabel="seconds", ylabel="PSNR (dB)")
+    for ax in (left, right):
+        ax.grid(alpha=0.3)
+    right.legend()
+    return figure
+
+
+def plot_periods(
+    periods: Sequence[int], psnr: Mapping[str, Sequence[float]], reach: Mapping[str, int]
+) -> Axes:
+    """PSNR in dB against the period of a pattern, and dotted lines where a search ends.
+
+    psnr: system → a value for each of ``periods``; reach: system → how far it looks, in pixels.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(7, 3.5), layout="constrained")[1]
+    for (name, values), colour, marker in zip(psnr.items(), (COLOURS["restored"], *SERIES), "os^D"):
+        ax.plot(periods, values, marker=marker, color=colour, label=name)
+        if name in reach:
+            ax.axvline(reach[name], color=colour, ls=":")
+    ax.set(xlabel="period of the wallpaper (pixels)", ylabel="PSNR (dB)")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def plot_filters(systems: Mapping[str, ArrayLike], *, columns: int = 8) -> Figure:
+    """The filters of several systems, a panel each; every filter in its own range, 0 is grey.
+
+    systems: title → filters (K, h, w), arrays, or tensors without gradients.
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        1, len(systems), figsize=(2.6 * len(systems), 2.9), layout="constrained", squeeze=False
+    )
+    for ax, (title, filters) in zip(axes[0], systems.items()):
+        ax.imshow(_sheet(np.asarray(filters), columns), cmap="gray", vmin=0, vmax=1)
+        ax.set_title(title, fontsize=10)
+        ax.set_axis_off()
+        ax.set_anchor("N")
+    return figure
+
+
+def _sheet(filters: np.ndarray, columns: int) -> np.ndarray:
+    """The filters in rows of so many, each scaled to [0, 1] around 0.5, between white lines."""
+    count, height, width = filters.shape
+    rows = -(-count // columns)
+    scaled = filters / np.abs(filters).max((1, 2), keepdims=True) / 2 + 0.5
+    tiles = np.ones((rows * columns, height + 1, width + 1))
+    tiles[:count, :height, :width] = scaled
+    sheet = tiles.reshape(rows, columns, height + 1, width + 1).transpose(0, 2, 1, 3)
+    return sheet.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+
+
+def plot_influences(z: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
+    """Functions of a filter's response: a panel for each step, with a thin line for each filter and
+    a thick one for their mean.
+
+    z: the responses, (n,), on the 0–255 scale; curves: title → (K, n), same scale; arrays, or
+    tensors without gradients.
+    """
+    from matplotlib import pyplot as plt
+
+    columns = min(len(curves), 3)
+    rows = -(-len(curves) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(9.6, 2.5 * rows), layout="constrained", squeeze=False, sharex=True
+    )
+    for ax, (title, values) in zip(axes.flat, curves.items()):
+        values = np.asarray(values)
+        ax.axhline(0, color="black", lw=0.8)
+        ax.plot(z, values.T, color="grey", lw=0.6)
+        ax.plot(z, values.mean(0), color=COLOURS["restored"], lw=2)
+        ax.set_title(title, fontsize=10)
+    for ax in axes.flat[len(curves) :]:
+        ax.set_axis_off()
+    figure.supxlabel("response of the filter (0–255 scale)", fontsize=10)
+    figure.supylabel("φ: taken away (0–255 scale)", fontsize=10)
+    return figure
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded of a system on a set: PSNR in dB, the seconds that a picture of 256×256
+    took, None where it was not timed, and the trained parameters for all noise levels."""
+
+    psnr: float
+    seconds: float | None
+    parameters: int
+
+
+def recorded(
+    set_name: str, sigma: int, path: str | os.PathLike = DATA / "tables" / "priors.csv"
+) -> dict[str, Recorded]:
+    """The systems before DnCNN, and DnCNN beside them: the mean over a set at a noise level.
+
+    set_name: "BSD68", "Set12" or "samples"; sigma: 15, 25 or 50. The networks for this level alone
+    are called "dncnn-s". Raises ``ValueError`` where the table has no such rows.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        found = {
+            row["model"].removesuffix(f"-{sigma}"): Recorded(
+                float(row["psnr"]),
+                float(row["seconds"]) if row["seconds"] else None,
+                int(row["parameters"]),
+            )
+            for row in csv.DictReader(file)
+            if (row["set"], row["level"], row["image"]) == (set_name, str(sigma), "mean")
+        }
+    if not found:
+        raise ValueError(f"{os.fspath(path)} has no mean over {set_name} at sigma = {sigma}")
+    return found
+
+
+# --------------------------------------------------------------------------------- the exercises
+
+
+def _judge(
+    function: Answer, cases: Iterable[Sequence[Any]], right: Answer, mistakes: Mapping[str, Answer]
+) -> None:
+    """Call a student's function on each case, and print that it is right or raise
+    ``AssertionError``; what would be right is not told.
+
+    cases: the arguments of each call; mistakes: what may have been overlooked → a function that
+    overlooks it.
+    """
+    for arguments in cases:
+        given = copy.deepcopy(arguments)
+        result = function(*given)
+        called = f"{function.__name__}({', '.join(map(describe, arguments))})"
+        said = f"{called} gave {describe(result)}"
+        if not _equal(result, right(*arguments)):
+            for sentence, mistake in mistakes.items():
+                assert not _equal(result, mistake(*arguments)), f"not yet: {said}: {sentence}"
+            raise AssertionError(f"not yet: {said}, which is something else")
+        same = all(_equal(a, b) for a, b in zip(given, arguments) if isinstance(b, np.ndarray))
+        assert same, f"not yet: {called} changed the array that it was given"
+        print(f"right: {said}")
+
+
+def _equal(result: Any, expected: Any) -> bool:
+    """Equal in shape, and in value to one part in 10,000."""
+    try:
+        a, b = (np.asarray(torch.as_tensor(v).detach(), np.float64) for v in (result, expected))
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-4, atol=1e-6))
+
+
+@exercise
+def multiplications(function: Answer, *, seed: int = 0) -> None:
+    """(reach, size, stride, rounds) → multiplications for each pixel of the image that it takes to
+    compare a patch of size×size, one for every stride×stride pixels, with those up to ``reach``
+    pixels away in every direction, in so many rounds."""
+    drawn = np.random.default_rng(seed).integers((2, 3, 2, 2), (9, 9, 6, 6)).tolist()
+    mistakes: dict[str, Answer] = {
+        "the patch's own place is in the middle: how many lie in a row?": (
+            lambda r, s, t, n: (2 * r) ** 2 * s**2 * n / t**2
+        ),
+        "a window reaches to both sides": lambda r, s, t, n: (r + 1) ** 2 * s**2 * n / t**2,
+        "a window has rows and columns": lambda r, s, t, n: (2 * r + 1) * s**2 * n / t**2,
+        "a patch has rows and columns": lambda r, s, t, n: (2 * r + 1) ** 2 * s * n / t**2,
+        "strides go down the image, too": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n / t,
+        "the stride saves patches": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n,
+        "a larger stride is less work": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n * t**2,
+        "every round compares anew": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 / t**2,
+        "a mean need not be a whole number": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n // t**2,
+    }
+    cases = [(6, 5, 1, 1), (19, 8, 3, 1), (30, 7, 1, 3), drawn]
+    _judge(function, cases, lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n / t**2, mistakes)
+
+
+@exercise
+def influence(function: Answer, *, seed: int = 0) -> None:
+    """(z, α) → ρ′(z) of ρ(z) = α log(1 + z² / 2), for an array z."""
+    rng = np.random.default_rng(seed)
+    shapes = ((5,), (3, 4), (2, 2, 3))
+    cases = [(rng.normal(0, 2, s), round(rng.uniform(0.2, 3), 2)) for s in shapes]
+
+    def right(z: np.ndarray, alpha: float) -> np.ndarray:
+        return alpha * z / (1 + z**2 / 2)
+
+    mistakes: dict[str, Answer] = {
+        "this is the penalty, not its slope": lambda z, alpha: alpha * np.log1p(z**2 / 2),
+        "this is φ of the lesson; here z² is halved": lambda z, a: 2 * a * z / (1 + z**2),
+        "the inner derivative is missing": lambda z, alpha: alpha / (1 + z**2 / 2),
+        "is the inner derivative of z² / 2 really 2z?": lambda z, alpha: 2 * right(z, alpha),
+        "does it push bright and dark the same way?": lambda z, alpha: np.abs(right(z, alpha)),
+        "α weighs the penalty, so it weighs the slope": lambda z, alpha: right(z, 1),
+        "the sign is wrong: a step subtracts it, and must lower the penalty": (
+            lambda z, alpha: -right(z, alpha)
+        ),
+    }
+    _judge(function, cases, right, mistakes)
+
+
+@exercise
+def unrolled(function: Answer, *, seed: int = 0) -> None:
+    """(noisy, stages) → the last u. A stage is a function of the present u and of the noisy image,
+    and returns the next u; the first begins from the noisy image."""
+    rng = np.random.default_rng(seed)
+
+    def stages(count: int) -> list[Answer]:
+        made = [_stage(*rng.uniform(0.2, 0.9, 3)) for _ in range(count)]
+        for number, stage in enumerate(made, 1):
+            stage.__name__ = f"stage {number}"
+        return made
+
+    def run(u: np.ndarray, noisy: np.ndarray, stages: list[Answer]) -> np.ndarray:
+        for stage in stages:
+            u = stage(u, noisy)
+        return u
+
+    def pulled_to_u(u: np.ndarray, stages: list[Answer]) -> np.ndarray:
+        for stage in stages:
+            u = stage(u, u)
+        return u
+
+    mistakes: dict[str, Answer] = {
+        "every stage is pulled to the noisy image, not to the u before": pulled_to_u,
+        "a stage goes on where the one before ended": lambda y, stages: stages[-1](y, y),
+        "only one stage was run": lambda y, stages: stages[0](y, y),
+        "the first stage comes first": lambda y, stages: run(y, y, stages[::-1]),
+        "the first u is the noisy image": lambda y, stages: run(0 * y, y, stages),
+        "this is what was removed, not what is left": lambda y, stages: y - run(y, y, stages),
+    }
+    cases = [(rng.random((3, 4)), stages(count)) for count in (1, 2, 5)]
+    _judge(function, cases, lambda noisy, stages: run(noisy, noisy, stages), mistakes)
+
+
+def _stage(a: float, b: float, c: float) -> Answer:
+    return lambda u, noisy: a * u + b * (u - noisy) + c * u**2
