@@ -1,97 +1,223 @@
-"""Checks for the exercises: what was given, what came out, and what was expected.
+"""Checks for the exercises: what was given, what came out, and what may have been overlooked.
 
-A lesson imports its module as ``checks`` and calls ``checks.NAME(your_function)``. An exercise
-that is still open is named, and stops nothing.
+A lesson imports its module as ``checks`` and calls ``checks.NAME(your_function)``. The cases are
+drawn from a seed, another one with ``seed=1``. What would be right is never told. An exercise that
+is still open is named, and stops nothing.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable, Iterable
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-Case = tuple[tuple[Any, ...], Any]
+Answer = Callable[..., Any]
+"""A student's function, or one that stands for it."""
 
 
-def exercise(checks: Callable[[Callable[..., Any]], None]) -> Callable[..., None]:
-    """For a function that checks a student's function. Where that raises ``NotImplementedError``,
-    the exercise is still open, and that is all that is said.
+class NotYet(AssertionError):
+    """What a student is told about a wrong answer."""
 
-    PyTorch raises the same error, with a message, for what it cannot compute: that answer is wrong.
+    def __init__(self, said: str) -> None:
+        super().__init__(f"not yet: {said}")
+
+
+def exercise(checks: Callable[..., None]) -> Callable[..., None]:
+    """For a function ``(function, *, seed=0)`` that checks a student's function on cases that are
+    drawn from ``seed``. A wrong answer raises ``NotYet``, whatever it does.
+
+    Where it raises ``NotImplementedError``, the exercise is still open, and that is all that is
+    said. (PyTorch raises the same error, with a message, for what it cannot compute: that answer is
+    wrong.)
     """
 
     @functools.wraps(checks)
-    def checked(function: Callable[..., Any]) -> None:
+    def checked(function: Answer, **seed: int) -> None:
+        if not callable(function):
+            raise NotYet(f"{checks.__name__} checks a function, not {describe(function)}")
         try:
-            checks(function)
-        except NotImplementedError as error:
-            if error.args:
-                told = f"not yet: {function.__name__} raised NotImplementedError: {error}"
-                raise AssertionError(told) from error
-            print(f"{function.__name__}: still open. Fill it in and run this cell again.")
+            checks(function, **seed)
+        except NotImplementedError:
+            print(f"{_name(function)}: still open. Fill it in and run this cell again.")
 
     return checked
 
 
-def asked(
-    question: str, function: Callable[..., Any], answer: Callable[[Any], Any]
-) -> Callable[..., Any]:
-    """``answer(function(...))`` as a function to ``check``, named after the question."""
+def asked(question: str, function: Answer, answer: Answer, kind: str) -> Answer:
+    """``answer(result, *arguments)`` of what ``function(*arguments)`` gave, as a function to
+    ``check``, named after the question. kind: what the result must be, in words, for where
+    ``answer`` fails on it."""
 
     def ask(*arguments: Any) -> Any:
-        return answer(function(*arguments))
+        result = function(*arguments)
+        try:
+            return answer(result, *arguments)
+        except Exception as error:
+            if _still_open(error):
+                raise
+            said = f"{_called(function, arguments)} gave {describe(result)}, but must give {kind}"
+            raise NotYet(f"{said} ({type(error).__name__}: {error})") from error
 
-    ask.__name__ = f"{question} of {function.__name__}"
+    ask.__name__ = f"{question} of {_name(function)}"
     return ask
 
 
-def check(function: Callable[..., Any], cases: Iterable[Case], *, tolerance: float = 1e-4) -> None:
-    """Call a student's function on each case and compare the result with what is expected.
+def check(
+    function: Answer,
+    cases: Sequence[Sequence[Any]],
+    right: Answer,
+    mistakes: Mapping[str, Answer] | None = None,
+    *,
+    hint: str = "",
+    tolerance: float = 1e-4,
+) -> None:
+    """Call a student's function on each case and compare its results with those of ``right``.
 
-    cases: ``(arguments, expected)``; numbers, strings, booleans, arrays and tensors, compared by
-    shape and, within ``tolerance`` (absolute), by value. Prints a line for each case. Raises
-    ``AssertionError`` at the first that is wrong.
+    cases: the arguments of each call. mistakes: what may have been overlooked → a function that
+    overlooks it. The one that gives what the student's gave names the mistake; of several, the one
+    that does so in most cases. hint: said where none does. Results are numbers, arrays and tensors,
+    texts, and sequences of these; arrays are compared by shape, numbers to within ``tolerance``,
+    absolute plus relative.
+
+    Prints a line for each case. Raises ``NotYet`` at the first that is wrong, also where the
+    function raises an error or changes its arguments.
     """
-    for arguments, expected in cases:
-        given = ", ".join(describe(argument) for argument in arguments)
-        result = function(*arguments)
-        said = f"{function.__name__}({given}) gave {describe(result)}"
-        said += f", expected {describe(expected)}"
-        assert _same(result, expected, tolerance), f"not yet: {said}"
+    for arguments in cases:
+        called = _called(function, arguments)
+        given = copy.deepcopy(arguments)
+        try:
+            result = function(*given)
+        except Exception as error:
+            if isinstance(error, NotYet) or _still_open(error):
+                raise
+            raise NotYet(f"{called} raised {type(error).__name__}: {error}") from error
+        if not _unchanged(given, arguments):
+            raise NotYet(f"{called} changed what it was given: leave that as it is")
+        said = f"{called} gave {describe(result)}"
+        wrong = _wrong(result, right(*copy.deepcopy(arguments)), tolerance)
+        if wrong:
+            results = [(case, _quietly(function, case)) for case in cases]
+            fitting = {  # in how many cases it does
+                sentence: sum(
+                    not _wrong(r, _quietly(mistake, case), tolerance) for case, r in results
+                )
+                for sentence, mistake in (mistakes or {}).items()
+                if not _wrong(result, _quietly(mistake, arguments), tolerance)
+            }
+            if fitting:
+                raise NotYet(f"{said}: {max(fitting, key=fitting.__getitem__)}")
+            raise NotYet(f"{said}, {wrong}" + (f": {hint}" if hint else ""))
         print(f"right: {said}")
 
 
 def describe(value: Any) -> str:
-    """A value in a few words: a number with 4 digits, an array by its shape and mean."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach() if value.is_floating_point() else value.double()
+    """A value in a few words: a number with 4 digits, an array by its kind, shape and mean."""
+    if isinstance(value, nn.Module):
+        return f"{type(value).__name__}({value.extra_repr()})"
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim:
-        shape = "×".join(map(str, value.shape))
-        return f"{type(value).__name__.lower()} {shape} with mean {float(value.mean()):.4g}"
-    if isinstance(value, (float, np.ndarray, torch.Tensor)):
-        return f"{float(value):.4g}"
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        numbers = _numbers(value)
+        if not value.ndim and numbers is not None:
+            return f"{numbers:.4g}"
+        kind = "tensor" if isinstance(value, torch.Tensor) else f"{value.dtype} array"
+        mean = f" with mean {numbers.mean():.4g}" if numbers is not None and numbers.size else ""
+        return f"{kind} {'×'.join(map(str, value.shape))}{mean}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if isinstance(value, (tuple, list)):
-        inner = ", ".join(map(describe, value))
+        inner = ", ".join([*map(describe, value[:6]), *["…"] * (len(value) > 6)])
         return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
-    return getattr(value, "__name__", None) or repr(value)
+    if value is None or isinstance(value, (str, int, complex)):
+        return textwrap.shorten(repr(value), 80)
+    return getattr(value, "__name__", None) or f"a {type(value).__name__}"
 
 
-def _same(result: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, (str, bool)) or expected is None:
-        return type(result) is type(expected) and result == expected
-    if isinstance(expected, (tuple, list)):
-        return (
-            isinstance(result, (tuple, list))
-            and len(result) == len(expected)
-            and all(_same(r, e, tolerance) for r, e in zip(result, expected))
-        )
+def _name(function: Answer) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _called(function: Answer, arguments: Sequence[Any]) -> str:
+    return f"{_name(function)}({', '.join(map(describe, arguments))})"
+
+
+def _still_open(error: Exception) -> bool:
+    return isinstance(error, NotImplementedError) and not error.args
+
+
+def _quietly(mistake: Answer, arguments: Sequence[Any]) -> Any:
+    """What a mistake gives; None where it gives an error."""
     try:
-        a, b = (np.asarray(torch.as_tensor(v).detach(), np.float64) for v in (result, expected))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return mistake(*copy.deepcopy(arguments))
+    except Exception:
+        return None
+
+
+def _unchanged(given: Any, before: Any) -> bool:
+    """Whether the numbers and arrays among these values are what they were."""
+    if isinstance(before, (tuple, list)):
+        return len(given) == len(before) and all(map(_unchanged, given, before))
+    numbers = _numbers(before)
+    return numbers is None or np.array_equal(_numbers(given), numbers, equal_nan=True)
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """As float64; None for what is no real number and no array of them."""
+    try:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu()
+            value = value.double() if value.is_floating_point() else value
+        array = np.asarray(value)
+        if value is None or array.dtype.kind not in "biufO":
+            return None
+        return array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError):
-        return False
-    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance))
+        return None
+
+
+def _values(result: Any) -> list[Any] | None:
+    """Of a sequence; None where it is something else."""
+    try:
+        return None if isinstance(result, str) else list(result)
+    except TypeError:
+        return None
+
+
+def _wrong(result: Any, expected: Any, tolerance: float) -> str:
+    """What is wrong with a result, without telling what is right; empty if nothing is."""
+    if isinstance(expected, str):
+        same = isinstance(result, str) and result == expected
+        return "" if same else "which is not right"
+    if isinstance(expected, (tuple, list)):
+        values = _values(result)
+        if values is None or len(values) != len(expected):
+            return f"but must give {len(expected)} values"
+        parts = [_wrong(value, e, tolerance) for value, e in zip(values, expected)]
+        first = next((n for n, part in enumerate(parts) if part), None)
+        return "" if first is None else f"{parts[first]} (value {first + 1} of {len(parts)})"
+    a, b = _numbers(result), _numbers(expected)
+    if b is None:
+        return "which is something else"
+    if a is None or (a.ndim and not b.ndim):
+        return f"but must give {'numbers in an array' if b.ndim else 'a number'}"
+    if a.shape != b.shape:
+        return "which has the wrong shape"
+    off = ~np.isclose(a, b, rtol=tolerance, atol=tolerance)
+    if not off.any():
+        return ""
+    place = tuple(int(i) for i in np.argwhere(off)[0])
+    direction = "too large" if a[place] > b[place] else "too small"
+    if np.isnan(a[place]):
+        direction = "NaN"
+    if not b.ndim:
+        return f"which is {direction}"
+    return f"where {off.sum()} of {off.size} values are off; {list(place)} is {direction}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,8 @@ from ..metrics import correlation
 from ..restoring import denoise
 from ..show.panels import panel
 from ..show.pictures import screen_width, side_by_side
-from .check import check, exercise
+from .check import Answer, asked, check, exercise
+from .noise import byte_mistakes
 
 
 @dataclass(frozen=True)
@@ -165,58 +166,155 @@ def kept_for_backward() -> Iterator[Callable[[], int]]:
 
 
 @exercise
-def mended_psnr(function: Callable[[np.ndarray, np.ndarray], Any]) -> None:
+def mended_psnr(function: Answer, *, seed: int = 0) -> None:
     """(restored, clean), uint8 arrays (H, W) → PSNR in dB."""
-    rng = np.random.default_rng(0)
-    pairs = [rng.integers(0, 256, (2, 8, 8)).astype(np.uint8)]
-    black, white = np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8)
-    pairs += [(black, white), (white - 25, white), (white, white - 25)]
-    cases = []
-    for restored, clean in pairs:
+    rng = np.random.default_rng(seed)
+    near = rng.integers(30, 220, (5, 3), np.uint8)
+    white = np.full((4, 7), 255, np.uint8)
+    cases = [
+        tuple(rng.integers(0, 256, (2, 8, 6), np.uint8)),
+        (near + rng.integers(1, 30, near.shape, np.uint8), near),
+        (white - rng.integers(200, 256, white.shape, np.uint8), white),
+        (white[:1, :1] - np.uint8(rng.integers(1, 200)), white[:1, :1]),
+    ]
+
+    def psnr(restored: np.ndarray, clean: np.ndarray, peak: float = 255) -> float:
         error = np.mean((restored.astype(float) - clean.astype(float)) ** 2)
-        cases.append(((restored, clean), 10 * math.log10(255**2 / error)))
-    check(function, cases, tolerance=1e-3)
+        return 10 * math.log10(peak**2 / error)
+
+    mistakes = {
+        **byte_mistakes(lambda clean: 255),
+        "bytes go further than 1": lambda y, x: psnr(y, x, peak=1),
+        "the peak is the brightest value possible, not the brightest present": (
+            lambda y, x: psnr(y, x, peak=float(x.max()))
+        ),
+        "the error is squared; is the peak?": lambda y, x: psnr(y, x, peak=255**0.5),
+        "less error, more decibels: see the sign": lambda y, x: -psnr(y, x),
+    }
+    check(function, cases, psnr, mistakes)
 
 
 @exercise
-def mended_flip(function: Callable[[Tensor, Tensor, torch.Generator], Any]) -> None:
+def mended_flip(function: Answer, *, seed: int = 0) -> None:
     """(noisy, clean, generator), tensors (B, C, H, W) → the same two, both flipped left to right or
-    neither, with equal probability."""
+    neither, with equal probability: one coin for the batch, or one for each of its pairs."""
+    generator = torch.Generator().manual_seed(seed)
+    case = tuple(torch.rand((2, 400, 2, 3, 4, 5), generator=generator))
+    kept, flipped = "noisy kept, clean kept", "noisy flipped, clean flipped"
+    noisy_only, clean_only = "noisy flipped, clean kept", "noisy kept, clean flipped"
 
-    def first_pixels(seed: int) -> tuple[float, float]:
-        ramp = torch.arange(4.0).expand(1, 1, 2, 4)
-        noisy, clean = function(ramp + 10, ramp, torch.Generator().manual_seed(seed))
-        return float(noisy[0, 0, 0, 0] - 10), float(clean[0, 0, 0, 0])
+    def drawn(noisy: Tensor, clean: Tensor) -> list[Any]:
+        """A result for each batch; two in a row have equal generators."""
+        seeds = (1000 * seed + n // 2 for n in range(len(noisy)))
+        sources = (torch.Generator().manual_seed(number) for number in seeds)
+        return [function(*given) for given in zip(noisy, clean, sources)]
 
-    def pairs_that_fit(draws: int) -> int:
-        return sum(noisy == clean for noisy, clean in map(first_pixels, range(draws)))
+    def happened(results: list[Any], noisy: Tensor, clean: Tensor) -> list[list[str]]:
+        """To each pair of images of each batch."""
+        return [
+            [
+                f"noisy {_fate(*of_noisy)}, clean {_fate(*of_clean)}"
+                for *of_noisy, of_clean in zip(y, noisy_before, zip(x, clean_before), strict=True)
+            ]
+            for (y, x), noisy_before, clean_before in zip(results, noisy, clean)
+        ]
 
-    def seen_both_ways(draws: int) -> bool:
-        clean = [pair[1] for pair in map(first_pixels, range(draws))]
-        return draws // 4 < sum(value == 3 for value in clean) < 3 * draws // 4
+    def kinds(*drawn: Any) -> list[str]:
+        return sorted(set(sum(happened(*drawn), [])))
 
-    for ask, expected in ((pairs_that_fit, 100), (seen_both_ways, True)):
-        ask.__name__ = f"{ask.__name__} of {function.__name__}"
-        check(ask, [((100,), expected)])
+    def share(*drawn: Any) -> float:
+        events = sum(happened(*drawn), [])
+        return round(events.count(flipped) / len(events), 2)
+
+    def repeated(*drawn: Any) -> int:
+        events = happened(*drawn)
+        return sum(a == b for a, b in zip(events[::2], events[1::2]))
+
+    mistakes = {
+        "how many coins are tossed?": lambda *_: sorted([kept, clean_only, noisy_only, flipped]),
+        "what happens to the clean image?": lambda *_: sorted([kept, noisy_only]),
+        "what happens to the noisy image?": lambda *_: sorted([kept, clean_only]),
+        "nothing is ever flipped": lambda *_: [kept],
+        "this is flipped every time": lambda *_: [flipped],
+        "one of the two is always flipped, and never both": (
+            lambda *_: sorted([clean_only, noisy_only])
+        ),
+    }
+    drawn.__name__ = getattr(function, "__name__", "the function")
+    kind = "the two, noisy and clean, every time"
+    ask = asked("what happens in 400 batches", drawn, kinds, kind)
+    hint = "only left and right are swapped, or nothing is"
+    check(ask, [case], lambda *_: sorted([kept, flipped]), mistakes, hint=hint)
+    ask = asked("share of flips", drawn, share, kind)
+    hint = "heads are as frequent as tails"
+    check(ask, [case], lambda *_: 0.5, hint=hint, tolerance=0.08)
+    ask = asked("in 200 pairs of equal generators, equal results", drawn, repeated, kind)
+    check(ask, [case], lambda *_: 200, hint="the coin is tossed with the generator")
+
+
+def _fate(image: Tensor, before: Tensor) -> str:
+    if torch.equal(image, before):
+        return "kept"
+    return "flipped" if torch.equal(image, before.flip(-1)) else "another picture"
 
 
 @exercise
-def mended_steps(function: Callable[..., Any]) -> None:
+def mended_steps(function: Answer, *, seed: int = 0) -> None:
     """(net, batches, lr): a step of SGD for each batch (noisy, clean), on the mean squared error of
     ``net(noisy)``; the network is changed in place."""
-    generator = torch.Generator().manual_seed(0)
-    batches = list(torch.rand((3, 2, 2, 1, 4, 4), generator=generator))
+    generator = torch.Generator().manual_seed(seed)
+    first, last = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 1, 3, padding=1)
+    net = nn.Sequential(first, nn.BatchNorm2d(3), nn.ReLU(), last)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, 0, 0.5, generator=generator)
+    batches = [tuple(torch.rand((2, n, 1, 5, 4), generator=generator)) for n in (2, 3, 2)]
 
-    def weight_after(steps: int) -> float:
-        net = nn.Conv2d(1, 1, 1, bias=False)
-        nn.init.ones_(net.weight)
-        function(net, batches[:steps], 0.5)
-        return net.weight.item()
+    def after(steps: Answer) -> Answer:
+        def weights(_: Any, net: nn.Module, *rest: Any) -> Tensor:
+            return nn.utils.parameters_to_vector(net.parameters()).detach()
 
-    weight = 1.0
-    cases: list[tuple[tuple[int], float]] = [((0,), weight)]
-    for steps, (noisy, clean) in enumerate(batches, start=1):
-        weight -= 0.5 * float((2 * noisy * (weight * noisy - clean)).mean())
-        cases.append(((steps,), weight))
-    weight_after.__name__ = f"weight_after_steps of {function.__name__}"
-    check(weight_after, cases)
+        return asked("trained weights", steps, weights, "a trained network")
+
+    mistakes = {
+        "the gradients of earlier steps are still there": _sgd(clear=lambda net: None),
+        "nothing was learnt: was a copy trained, or .grad cleared before step() read it?": (
+            lambda *_: None
+        ),
+        "each parameter has a gradient, not the first alone": (
+            _sgd(clear=lambda net: next(net.parameters()).grad.zero_())
+        ),
+        "in eval mode, batch norm does not look at the batch": (
+            lambda net, batches, lr: _sgd()(net.eval(), batches, lr)
+        ),
+        "this is the sum of the squares, not their mean": _sgd(reduction="sum"),
+        "the learning rate is `lr`": lambda net, batches, lr: _sgd()(net, batches, 2 * lr),
+        "one step for each batch, not for the last alone": (
+            lambda net, batches, lr: _sgd()(net, batches[-1:], lr)
+        ),
+        "one step for each batch, not for the first alone": (
+            lambda net, batches, lr: _sgd()(net, batches[:1], lr)
+        ),
+        "plain SGD has no momentum": _sgd(momentum=0.9),
+        "downhill, not uphill": lambda net, batches, lr: _sgd(maximize=True)(net, batches, lr),
+    }
+    cases = [(net, batches, 0.1), (net, batches[:1], 0.05), (net, [], 0.1)]
+    wrong = {sentence: after(mistake) for sentence, mistake in mistakes.items()}
+    check(after(function), cases, after(_sgd()), wrong)
+
+
+def _sgd(
+    clear: Callable[[nn.Module], Any] = nn.Module.zero_grad,
+    reduction: str = "mean",
+    **options: Any,
+) -> Answer:
+    """Steps of SGD. clear: what is done to the network between them."""
+
+    def steps(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], lr: float) -> None:
+        optimiser = torch.optim.SGD(net.parameters(), lr, **options)
+        for number, (noisy, clean) in enumerate(batches):
+            if number:
+                clear(net)
+            nn.functional.mse_loss(net(noisy), clean, reduction=reduction).backward()
+            optimiser.step()
+
+    return steps

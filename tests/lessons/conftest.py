@@ -1,4 +1,4 @@
-"""Fixtures for the lessons: a small picture, a model known by heart, and what a check tells."""
+"""Fixtures for the lessons: a small picture, and a model known by heart."""
 
 from __future__ import annotations
 
@@ -33,32 +33,6 @@ class Halve(torch.nn.Module):
 @pytest.fixture
 def halve() -> torch.nn.Module:
     return Halve()
-
-
-@pytest.fixture
-def accepted(capsys):
-    """Runs a check on a solution: the lines that are printed, all of them "right"."""
-
-    def run(check, solution) -> list[str]:
-        check(solution)
-        lines = capsys.readouterr().out.splitlines()
-        assert lines and all(line.startswith("right: ") for line in lines)
-        return lines
-
-    return run
-
-
-@pytest.fixture
-def refused(capsys):
-    """Runs a check on a wrong answer: what it is told, which is never that it is open."""
-
-    def run(check, wrong) -> str:
-        with pytest.raises(AssertionError, match="^not yet: ") as error:
-            check(wrong)
-        assert "still open" not in capsys.readouterr().out
-        return str(error.value)
-
-    return run
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Lesson 07: which network at which noise, the matrix of both, and the checks of the exercises."""
+"""Lesson 07: which network at which noise, and the figures of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.evaluation import compare
-from dncnn_lib.lessons import blind
 from dncnn_lib.lessons.blind import (
     network_slider,
     plot_gain_and_shift,
@@ -100,68 +99,3 @@ def luminance(colour):
     linear = np.array(colour)
     linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
     return linear @ [0.2126, 0.7152, 0.0722]
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def blind_noise(clean, low, high, generator):
-    sigma = torch.empty(len(clean), 1, 1, 1).uniform_(low, high, generator=generator)
-    return clean + sigma * torch.randn(clean.shape, generator=generator) / 255
-
-
-def into_range(restore, noisy, sigma, highest):
-    if sigma <= highest:
-        return restore(noisy)
-    return restore(noisy * highest / sigma) * sigma / highest
-
-
-def constants(net):
-    names = ("bias", "running_mean")
-    return sum(v.numel() for k, v in net.state_dict().items() if k.rsplit(".")[-1] in names)
-
-
-@pytest.mark.parametrize("solution", [blind_noise, into_range, constants])
-def test_the_solutions_are_accepted(solution, accepted):
-    assert len(accepted(getattr(blind, solution.__name__), solution)) >= 4
-
-
-def test_the_noise_of_the_library_is_accepted(accepted):
-    def ours(clean, low, high, generator):
-        return GaussianNoise((low, high))(clean, generator)
-
-    assert len(accepted(blind.blind_noise, ours)) == 7
-
-
-def noise_of(shape, scale=255, generator=None):
-    """Noise whose σ is drawn in a given shape; from the global generator if there is none."""
-
-    def function(clean, low, high, given):
-        source = given if generator is None else generator
-        size = [n if n > 0 else clean.shape[i] for i, n in enumerate(shape)]
-        sigma = low + (high - low) * torch.rand(size, generator=source)
-        return clean + sigma / scale * torch.randn(clean.shape, generator=source)
-
-    return function
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("blind_noise", noise_of((1, 1, 1, 1)), "tenths of the range that occur"),
-        ("blind_noise", noise_of((0, 1, 0, 0)), "tenths of the range that occur"),
-        ("blind_noise", noise_of((0, 1, 1, 1), scale=1), "(4, 25, 25) gave 6"),
-        ("blind_noise", noise_of((0, 1, 1, 1), generator=torch.Generator()), "equal seeds"),
-        ("blind_noise", lambda x, low, high, g: noise_of((0, 1, 1, 1))(x, 0, high, g), "gave 10"),
-        ("blind_noise", lambda x, *_: x[0], "shape of the result of"),
-        ("blind_noise", lambda x, *a: blind_noise(0 * x, *a), "grey of 0.5, its mean"),
-        ("into_range", lambda f, y, s, h: f(y), "expected ndarray 3×4 with mean 0.4727"),
-        ("into_range", lambda f, y, s, h: f(y * h / s) * s / h, "expected ndarray 3×4 with mean"),
-        ("into_range", lambda f, y, s, h: f(y * min(1, h / s)), "with mean 0.4727"),
-        ("constants", lambda net: 0, "gave 0, expected 1920"),
-        ("constants", lambda net: constants(net) // 2, "gave 960, expected 1920"),
-        ("constants", lambda net: sum(p.numel() for p in net.parameters()), "expected 1920"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(blind, exercise), wrong)

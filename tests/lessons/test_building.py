@@ -1,14 +1,11 @@
-"""Lesson 03: the diagram, the receptive field, and the checks of the exercises."""
+"""Lesson 03: the diagram and the receptive field."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from helpers import raises
-from torch import nn
 
-from dncnn_lib.lessons import building
 from dncnn_lib.lessons.building import draw_dncnn, field_slider, field_view
 from dncnn_lib.model import DnCNN
 from dncnn_lib.show.pictures import COLOURS, side_by_side
@@ -67,90 +64,3 @@ def test_the_diagram_has_its_sizes_and_lights_one_part(figures):
     assert lit == {"Conv 32→32\nBN\nReLU", "2", "19", "v̂"}
     with pytest.raises(ValueError, match="^highlight is 'end', but must be one of 'first', "):
         draw_dncnn("end")
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def field_side(depth, kernel, dilation):
-    """By brute force: what of an impulse comes through, from afar."""
-    signal = torch.zeros(1, 1, 101, dtype=torch.float64)
-    signal[..., 50] = 1
-    ones = torch.ones(1, 1, kernel, dtype=torch.float64)
-    for _ in range(depth):
-        signal = nn.functional.conv1d(
-            signal, ones, padding=dilation * (kernel // 2), dilation=dilation
-        )
-    spots = signal[0, 0].nonzero()
-    return int(spots.max() - spots.min()) + 1
-
-
-def mended_layers(
-    depth, *, one_more=0, first_norm=False, last_relu=False, bias=False, padding=1, no_relu=False
-):
-    layers = [nn.Conv2d(1, 64, 3, padding=padding, bias=False)]
-    layers += [nn.BatchNorm2d(64)] * first_norm + [nn.ReLU()]
-    for number in range(depth - 2 + one_more):
-        layers += [nn.Conv2d(64, 64, 3, padding=1, bias=bias), nn.BatchNorm2d(64)]
-        layers += [nn.ReLU()] * (not no_relu or number > 0)
-    return layers + [nn.Conv2d(64, 1, 3, padding=1)] + [nn.ReLU()] * last_relu
-
-
-def what_to_read(start, stop, length, overlap):
-    rows = range(length)[max(start - overlap, 0) : stop + overlap]
-    return rows.start, rows.stop, rows.index(start)
-
-
-@pytest.mark.parametrize(
-    ("solution", "cases"), [(field_side, 7), (mended_layers, 14), (what_to_read, 6)]
-)
-def test_the_solutions_are_accepted(solution, cases, accepted):
-    assert len(accepted(getattr(building, solution.__name__), solution)) == cases
-
-
-def test_layers_may_be_a_sequential(accepted):
-    accepted(building.mended_layers, lambda depth: nn.Sequential(*mended_layers(depth)))
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("field_side", lambda d, k, s: 2 * d + 1, "(7, 5, 1) gave 15, expected 29"),
-        ("field_side", lambda d, k, s: d * (k - 1) * s, "gave 2, expected 3"),
-        ("field_side", lambda d, k, s: 1 + d * (k - 1), "(10, 3, 2) gave 21, expected 41"),
-        (
-            "what_to_read",
-            lambda start, stop, length, overlap: (start - overlap, stop + overlap, overlap),
-            "gave (-20, 84, 20), expected (0, 84, 0)",
-        ),
-        (
-            "what_to_read",
-            lambda start, stop, length, overlap: (
-                max(start - overlap, 0),
-                min(stop + overlap, length),
-                overlap,
-            ),
-            "gave (0, 84, 20), expected (0, 84, 0)",
-        ),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(building, exercise), wrong)
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ({"one_more": 1}, "number of convolutions of faulty(5) gave 6, expected 5"),
-        ({"first_norm": True}, "first three layers of faulty(5) gave ['Conv2d', 'BatchNorm2d'"),
-        ({"last_relu": True}, "last two layers of faulty(5) gave ['Conv2d', 'ReLU']"),
-        ({"no_relu": True}, "number of ReLUs of faulty(5) gave 3, expected 4"),
-        ({"bias": True}, "biases in front of a batch norm of faulty(5) gave 3"),
-        ({"padding": 0}, "output shape for 1×1×9×12 of faulty(5) gave [1, 1, 7, 10]"),
-    ],
-)
-def test_faulty_layers_are_refused(fault, said, refused):
-    def faulty(depth):
-        return mended_layers(depth, **fault)
-
-    assert said in refused(building.mended_layers, faulty)

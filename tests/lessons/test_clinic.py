@@ -1,4 +1,4 @@
-"""Lesson 10: the bugs of its cells, its patients, and the checks of the exercises.
+"""Lesson 10: the bugs of its cells and its patients.
 
 The cells are those of the notebook, found by their tags ``setup``, ``broken-N`` and ``mended-N``.
 """
@@ -17,7 +17,6 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dncnn_lib.degrade import add_gaussian_noise
 from dncnn_lib.evaluation import Comparison
-from dncnn_lib.lessons import clinic
 from dncnn_lib.lessons.clinic import (
     PATIENTS,
     examination_words,
@@ -187,73 +186,3 @@ def test_the_explorer_shows_the_examination():
         assert words.value == picture.alt == examination_words(letter, sigma, found)
         shown = (found.degraded, found.restored, found.degraded - found.restored + 0.5)
         assert picture.value == side_by_side(*shown, zoom=2)
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def mended_psnr(restored, clean):
-    difference = restored.astype(float) - clean.astype(float)
-    return 10 * np.log10(255**2 / np.mean(difference**2))
-
-
-def mended_flip(noisy, clean, generator):
-    heads = torch.rand((), generator=generator) < 0.5
-    return (noisy.flip(-1), clean.flip(-1)) if heads else (noisy, clean)
-
-
-def mended_steps(net, batches, lr):
-    optimiser = torch.optim.SGD(net.parameters(), lr)
-    for noisy, clean in batches:
-        optimiser.zero_grad()
-        ((net(noisy) - clean) ** 2).mean().backward()
-        optimiser.step()
-
-
-@pytest.mark.parametrize("solution", [mended_psnr, mended_flip, mended_steps])
-def test_the_solutions_are_accepted(solution, accepted):
-    assert len(accepted(getattr(clinic, solution.__name__), solution)) >= 2
-
-
-def wrapping_psnr(restored, clean):
-    return 10 * np.log10(255**2 / np.mean((restored - clean) ** 2))
-
-
-def two_coins(noisy, clean, generator):
-    def toss(images):
-        return images.flip(-1) if torch.rand((), generator=generator) < 0.5 else images
-
-    return toss(noisy), toss(clean)
-
-
-def gradients_that_stay(net, batches, lr):
-    optimiser = torch.optim.SGD(net.parameters(), lr)
-    for noisy, clean in batches:
-        ((net(noisy) - clean) ** 2).mean().backward()
-        optimiser.step()
-
-
-def zeroed_too_late(net, batches, lr):
-    optimiser = torch.optim.SGD(net.parameters(), lr)
-    for noisy, clean in batches:
-        ((net(noisy) - clean) ** 2).mean().backward()
-        optimiser.zero_grad()
-        optimiser.step()
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("mended_psnr", wrapping_psnr, "wrapping_psnr(ndarray 8×8"),
-        ("mended_psnr", lambda r, c: mended_psnr(r / 255, c / 255), "expected"),
-        ("mended_psnr", lambda r, c: wrapping_psnr(r.astype(np.int8), c.astype(np.int8)), "gave"),
-        ("mended_flip", two_coins, "pairs_that_fit of two_coins(100) gave"),
-        ("mended_flip", lambda noisy, clean, _: (noisy, clean), "seen_both_ways"),
-        ("mended_flip", lambda noisy, clean, _: (noisy.flip(-1), clean.flip(-1)), "seen_both_ways"),
-        ("mended_steps", gradients_that_stay, "weight_after_steps of gradients_that_stay(2) gave"),
-        ("mended_steps", zeroed_too_late, "(1) gave 1, expected"),
-        ("mended_steps", lambda net, batches, lr: mended_steps(net, batches, 2 * lr), "(1) gave"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(clinic, exercise), wrong)

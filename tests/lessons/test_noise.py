@@ -1,5 +1,4 @@
-"""Lesson 01: the noise explorer, three tests of a noise, the estimate of σ, and the checks of the
-exercises."""
+"""Lesson 01: the noise explorer, three tests of a noise, and the estimate of σ."""
 
 from __future__ import annotations
 
@@ -9,7 +8,6 @@ from helpers import raises
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from dncnn_lib.degrade import KINDS, apply
-from dncnn_lib.lessons import noise as lesson
 from dncnn_lib.lessons.noise import (
     estimate_sigma,
     noise_explorer,
@@ -147,48 +145,3 @@ def test_estimates_are_drawn_against_the_truth(figures):
     drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines}
     assert drawn == {"exact": [1, 10, 75], "a": [2, 11, 75], "b": [7, 12, 76]}
     assert ax.get_xscale() == ax.get_yscale() == "log"
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def sigma_for_psnr(decibels):
-    return 255 / 10 ** (decibels / 20)
-
-
-def my_psnr(restored, clean):
-    peak = 255 if clean.dtype == np.uint8 else 1
-    error = np.mean((restored.astype(float) - clean.astype(float)) ** 2)
-    return 20 * np.log10(peak) - 10 * np.log10(error)
-
-
-def shots_needed(sigma, decibels):
-    return max(1, int(np.ceil((sigma * 10 ** (decibels / 20) / 255) ** 2)))
-
-
-@pytest.mark.parametrize("solution", [sigma_for_psnr, my_psnr, shots_needed])
-def test_the_solutions_are_accepted(solution, accepted):
-    assert len(accepted(getattr(lesson, solution.__name__), solution)) >= 3
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("sigma_for_psnr", lambda d: 1 / 10 ** (d / 20), "gave 0.1, expected 25.5"),
-        ("sigma_for_psnr", lambda d: 255 / 10 ** (d / 10), "gave 2.55, expected 25.5"),
-        ("my_psnr", lambda r, c: 20 * np.log10(255) - 10 * np.log10(np.mean((r - c) ** 2)), "68.3"),
-        ("my_psnr", lambda r, c: my_psnr(r / 1.0, c / 1.0), "expected 28.13"),
-        (
-            "my_psnr",
-            lambda r, c: (
-                10 * np.log10(np.max([c.dtype == np.uint8, 1 / 255]) ** 2 * 65025)
-                - 10 * np.log10(np.mean(((r - c) * 1.0) ** 2))
-            ),
-            "expected 28.13",
-        ),
-        ("shots_needed", lambda s, d: int(s * 10 ** (d / 20) / 255) + 1, "gave 4, expected 10"),
-        ("shots_needed", lambda s, d: (s * 10 ** (d / 20) / 255) ** 2, "gave 9.612, expected 10"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(lesson, exercise), wrong)

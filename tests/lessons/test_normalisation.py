@@ -1,4 +1,4 @@
-"""Lesson 06: batch norm in its three modes, and the checks of the exercises."""
+"""Lesson 06: batch norm in its three modes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dncnn_lib.degrade import add_gaussian_noise
 from dncnn_lib.evaluation import Comparison
-from dncnn_lib.lessons import normalisation
 from dncnn_lib.lessons.normalisation import (
     NORM_MODES,
     batch_norm_at,
@@ -89,66 +88,3 @@ def test_the_switches_choose_mode_and_company(clean, trained):
             assert picture.value == side_by_side(found.degraded, found.restored, zoom=2)
             shown.add(picture.value)
     assert len(shown) >= 3
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def normalise(features, gamma, beta, eps):
-    mean = features.mean(dim=(0, 2, 3), keepdim=True)
-    var = ((features - mean) ** 2).mean(dim=(0, 2, 3), keepdim=True)
-    return (features - mean) / (var + eps).sqrt() * gamma[:, None, None] + beta[:, None, None]
-
-
-def running(start, batches, momentum):
-    for batch in batches:
-        start = start + momentum * (batch - start)
-    return start
-
-
-def fold(weight, gamma, beta, mean, var, eps):
-    scale = gamma / (var + eps).sqrt()
-    return weight * scale[:, None, None, None], beta - scale * mean
-
-
-@pytest.mark.parametrize("solution", [normalise, running, fold])
-def test_the_solutions_are_accepted(solution, accepted):
-    name = solution.__name__
-    lines = accepted(getattr(normalisation, name), solution)
-    assert len(lines) >= 2 and lines[0].startswith(f"right: {name}(")
-
-
-def normalise_alone(features, gamma, beta, eps):
-    """Each patch for itself."""
-    return torch.cat([normalise(one[None], gamma, beta, eps) for one in features])
-
-
-def normalise_unbiased(features, gamma, beta, eps):
-    count = features[:, 0].numel()
-    return normalise(features, gamma * ((count - 1) / count) ** 0.5, beta, eps)
-
-
-def fold_inputs(weight, gamma, beta, mean, var, eps):
-    """The factor along the wrong dimension of the weight; right in the square case only."""
-    scale = gamma / (var + eps).sqrt()
-    return weight * scale[: weight.shape[1], None, None], beta - scale * mean
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("normalise", normalise_alone, "expected tensor 4×3×3×2"),
-        ("normalise", normalise_unbiased, "expected tensor 4×3×3×2"),
-        ("normalise", lambda a, g, b, e: normalise(a, g, b, 1e-5), "tensor 2×5×3×2"),
-        ("normalise", lambda a, g, b, e: normalise(a, 1 + 0 * g, 0 * b, e), "expected"),
-        ("running", lambda s, b, m: running(s, b, 1 - m), "gave 0.9, expected 0.1"),
-        ("running", lambda s, b, m: b[-1] if b else s, "gave 1, expected 0.1"),
-        ("running", lambda s, b, m: running(0.0, b, m), "gave 1.9, expected 1.95"),
-        ("fold", lambda w, g, b, m, v, e: (fold(w, g, b, m, v, e)[0], b), "expected (tensor 4×2"),
-        ("fold", lambda w, g, b, m, v, e: fold(w, g, b, m, v**2, e), "expected (tensor 4×2"),
-        ("fold", lambda w, g, b, m, v, e: fold(w, g, b, m, v, 0.0), "expected (tensor 3×3"),
-        ("fold", fold_inputs, "expected (tensor 4×2"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(normalisation, exercise), wrong)

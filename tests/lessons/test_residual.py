@@ -1,4 +1,4 @@
-"""Lesson 05: snapshots of a training, and the checks of the exercises."""
+"""Lesson 05: snapshots of a training."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pytest
 import torch
 from helpers import picture, small_net
 from skimage.metrics import peak_signal_noise_ratio
-from torch import nn
 
 import dncnn_lib as dn
 from dncnn_lib.evaluation import Comparison
-from dncnn_lib.lessons import residual as lesson
 from dncnn_lib.lessons.residual import (
     SNAPSHOT_VIEWS,
     Snapshot,
@@ -84,70 +82,3 @@ def test_the_slider_shows_the_step_and_the_switch_what_of_it():
         assert words.value == png.alt == snapshot_summary(row)
         shown = [SNAPSHOT_VIEWS[name](shot) for shot in row.values()]
         assert png.value == side_by_side(*shown, zoom=2)
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def start_psnr(clean, noisy):
-    return tuple(-10 * torch.log10((v**2).mean()) for v in (noisy - clean, clean))
-
-
-class Skip(nn.Module):
-    def __init__(self, layers):
-        super().__init__()
-        self.layers = layers
-
-    def forward(self, noisy):
-        return noisy - self.layers(noisy)
-
-
-def with_skip(layers):
-    return Skip(layers)
-
-
-def equivalent_sigma(sigma, contrast):
-    return sigma / contrast
-
-
-@pytest.mark.parametrize("solution", [start_psnr, with_skip, equivalent_sigma])
-def test_the_solutions_are_accepted(solution, accepted):
-    assert len(accepted(getattr(lesson, solution.__name__), solution)) >= 3
-
-
-class Unregistered(nn.Module):
-    def __init__(self, layers):
-        super().__init__()
-        self.hidden = [layers]
-
-    def forward(self, noisy):
-        return noisy - self.hidden[0](noisy)
-
-
-class Added(Skip):
-    def forward(self, noisy):
-        return noisy + self.layers(noisy)
-
-
-class Without(nn.Module):
-    """Without a ``forward``, for which PyTorch raises ``NotImplementedError``."""
-
-    def __init__(self, layers):
-        super().__init__()
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("start_psnr", lambda x, y: start_psnr(x, y)[::-1], "expected ("),
-        ("start_psnr", lambda x, y: (start_psnr(x, y)[0], start_psnr(y, x)[1]), "expected ("),
-        ("with_skip", lambda layers: layers, "output of"),
-        ("with_skip", Added, "output of"),
-        ("with_skip", Unregistered, "gave 0, expected 10"),
-        ("with_skip", Without, 'missing the required "forward"'),
-        ("equivalent_sigma", lambda s, c: s * c, "gave 6.25, expected 100"),
-        ("equivalent_sigma", lambda s, c: s / c**0.5, "gave 50, expected 100"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(lesson, exercise), wrong)

@@ -1,16 +1,14 @@
-"""Lesson 00: the noise slider, and the checks of the exercises."""
+"""Lesson 00: the noise slider."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
-from dncnn_lib.lessons import start
 from dncnn_lib.lessons.start import noise_slider
 from dncnn_lib.show.pictures import side_by_side
 
@@ -41,53 +39,3 @@ def test_colour_pictures_work_too(halve):
     _, _, picture = noise_slider(clean, halve).children
     with Image.open(io.BytesIO(picture.value)) as image:
         assert np.asarray(image).shape == (24, 2 * (12 + 8 + 12), 3)
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-@pytest.fixture
-def small(monkeypatch, halve):
-    """Corners of the sample images, and a network that takes no time."""
-    monkeypatch.setattr(start, "sample_image", corner)
-    monkeypatch.setattr(start, "load_pretrained", {"dncnn-b": halve}.__getitem__)
-
-
-def corner(name: str) -> np.ndarray:
-    return dn.sample_image(name)[:40, :40]
-
-
-def before_and_after(name, sigma):
-    clean = corner(name)
-    noisy = dn.add_gaussian_noise(clean, sigma, seed=0)
-    return [peak_signal_noise_ratio(clean, image, data_range=1) for image in (noisy, noisy / 2)]
-
-
-def gain(name, sigma):
-    noisy, restored = before_and_after(name, sigma)
-    return restored - noisy
-
-
-def without_noise(name):
-    clean = corner(name)
-    return peak_signal_noise_ratio(clean, clean / 2, data_range=1)
-
-
-@pytest.mark.parametrize("solution", [gain, without_noise])
-def test_the_solutions_are_accepted(solution, small, accepted):
-    assert accepted(getattr(start, solution.__name__), solution)
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong"),
-    [
-        ("gain", lambda name, sigma: -gain(name, sigma)),
-        ("gain", lambda name, sigma: gain(name, 25)),
-        ("gain", lambda name, sigma: before_and_after(name, sigma)[1]),
-        ("without_noise", lambda name: before_and_after(name, 75)[1]),
-        ("without_noise", lambda name: float("inf")),
-        ("without_noise", lambda name: None),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, small, refused):
-    assert "expected" in refused(getattr(start, exercise), wrong)

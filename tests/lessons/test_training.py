@@ -1,4 +1,4 @@
-"""Lesson 04: the live curve, learning rates, and the checks of the exercises."""
+"""Lesson 04: the live curve and learning rates."""
 
 from __future__ import annotations
 
@@ -119,45 +119,3 @@ def test_the_chosen_run_is_drawn_over_the_others_of_its_kind():
         assert ax.get_title() == runs[0].summary
 
     drawn(draw)
-
-
-# ------------------------------------------------------------------------------------ the exercises
-
-
-def paper_loss(predicted, noisy, clean):
-    return ((predicted - (noisy - clean)) ** 2).sum() / (2 * len(noisy))
-
-
-def decibels(loss, kind, patch_size, channels):
-    mean = loss if kind == "mean" else loss * 2 / (patch_size**2 * channels)
-    return -10 * np.log10(mean)
-
-
-def learning_rate(step, steps, peak, warm):
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * (1 + np.cos(np.pi * (step + 1 - warm) / (steps - warm))) / 2
-
-
-@pytest.mark.parametrize("solution", [paper_loss, decibels, learning_rate])
-def test_the_solutions_are_accepted(solution, accepted):
-    name = solution.__name__
-    lines = accepted(getattr(training, name), solution)
-    assert len(lines) >= 2 and lines[0].startswith(f"right: {name}(")
-
-
-@pytest.mark.parametrize(
-    ("exercise", "wrong", "said"),
-    [
-        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).mean(), "expected"),
-        ("paper_loss", lambda r, y, x: ((r - (y - x)) ** 2).sum() / len(y), "expected"),
-        ("paper_loss", lambda r, y, x: ((r - (x - y)) ** 2).sum() / (2 * len(y)), "expected"),
-        ("paper_loss", lambda r, y, x: ((r - x) ** 2).sum() / (2 * len(y)), "expected"),
-        ("decibels", lambda loss, *_: -10 * np.log10(loss), "gave 0.9691, expected 30"),
-        ("decibels", lambda x, k, p, c: decibels(x, k, p, 1), "gave 25.65, expected 30.43"),
-        ("learning_rate", lambda n, s, p, w: learning_rate(n - 1, s, p, w), "expected 0.1"),
-        ("learning_rate", lambda n, s, p, w: learning_rate(n, s, 1.0, w), "expected 1.5"),
-    ],
-)
-def test_wrong_answers_are_refused(exercise, wrong, said, refused):
-    assert said in refused(getattr(training, exercise), wrong)
