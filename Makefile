@@ -52,6 +52,7 @@ execute: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False \
 		--ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb notebooks/solutions/*.ipynb
+	$(BIN)/python -m dncnn_lib.making.notebooks notebooks/*.ipynb notebooks/solutions/*.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .

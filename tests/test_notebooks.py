@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dncnn_lib.making.notebooks import words
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(
     path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
@@ -53,13 +55,17 @@ def test_cells_are_short(notebook):
 
 
 def test_every_figure_is_followed_by_words(notebook):
-    """Outputs carry no alternative text, so the next cell says what the figure shows."""
+    """JupyterLab shows no alternative text, so the next cell says what the figure shows. The same
+    words are the alternative text, for pages that are made from the notebook."""
     cells = notebook["cells"]
     for cell, after in zip(cells, cells[1:]):
-        images = [o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-        assert not images or (
-            after["cell_type"] == "markdown" and "*The" in "".join(after["source"])
-        )
+        for output in cell.get("outputs", []):
+            if "image/png" not in output.get("data", {}):
+                continue
+            assert after["cell_type"] == "markdown" and "*The" in "".join(after["source"])
+            alt = output["metadata"].get("image/png", {}).get("alt")
+            assert alt == words("".join(after["source"])), "run make execute"
+            assert len(alt) > 20
 
 
 def test_at_least_one_claim_is_asserted(notebook):
@@ -71,3 +77,26 @@ def test_at_least_one_claim_is_asserted(notebook):
 def test_no_state_of_a_widget_is_stored(notebook):
     """It would show controls that do nothing until the cell is run."""
     assert "widgets" not in notebook["metadata"]
+
+
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def markdown(path: Path, place: int) -> str:
+    cell = json.loads(path.read_text("utf-8"))["cells"][place]
+    assert cell["cell_type"] == "markdown"
+    return "".join(cell["source"])
+
+
+@pytest.mark.parametrize("number", range(len(LESSONS)), ids=lambda n: LESSONS[n].stem)
+def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
+    """In one line, at the top and at the bottom."""
+    links = []
+    for word, other in (("Previous", number - 1), ("Next", number + 1)):
+        if 0 <= other < len(LESSONS):
+            title = re.search(r"^# (\d\d) · (.+)$", markdown(LESSONS[other], 0), re.MULTILINE)
+            links.append(f"[{word}: {title[1]} {title[2]}]({LESSONS[other].name})")
+    links.append(f"[Solutions](solutions/{LESSONS[number].name})")
+    line = " · ".join(links)
+    assert markdown(LESSONS[number], 0).startswith(line + "\n\n# ")
+    assert markdown(LESSONS[number], -1).endswith("\n\n" + line)

@@ -259,7 +259,7 @@ def plot_influences(z: ArrayLike, curves: Mapping[str, ArrayLike]) -> Figure:
     for ax in axes.flat[len(curves) :]:
         ax.set_axis_off()
     figure.supxlabel("response of the filter (0–255 scale)", fontsize=10)
-    figure.supylabel("φ: taken away (0–255 scale)", fontsize=10)
+    figure.supylabel("φ: removed (0–255 scale)", fontsize=10)
     return figure
 
 

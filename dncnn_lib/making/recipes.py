@@ -496,6 +496,10 @@ RECIPES = (
                 steps=800, batch_size=4, patch_size=64, lr=2e-2, log_every=20,
                 checkpoint_every=50,
             ),
+            TrainConfig(
+                steps=500, batch_size=4, patch_size=64, lr=1e-2, seed=1, log_every=20,
+                checkpoint_every=50,
+            ),
         ),
         architecture="fields-of-experts",
     ),
