@@ -60,8 +60,8 @@ class Prior(nn.Module, ABC):
 
 
 def grey_levels(sigma: float) -> float:
-    """σ on the 0–255 scale, to a thousandth, to choose a setting by: 50 / 255 in float32, times 255,
-    is a little more than 50. sigma: in units of [0, 1]."""
+    """σ on the 0–255 scale, to a thousandth, to choose a setting by: what float32 makes of 50 / 255
+    is a little more. sigma: in units of [0, 1]."""
     return round(255 * sigma, 3)
 
 
