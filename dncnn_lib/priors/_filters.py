@@ -34,6 +34,20 @@ def adjoint(values: Tensor, filters: Tensor, size: int, side: tuple[int, int]) -
     return F.fold(filters.T @ values, side, size)[:, 0]
 
 
+class Filters(nn.Module):
+    """A stage's filters of size × size, m² − 1 of them: trained combinations of the DCT's."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.coefficients = nn.Parameter(torch.eye(size * size - 1))
+
+    @property
+    def filters(self) -> Tensor:
+        """(m² − 1, m²), row by row: mean 0, norm 1."""
+        return F.normalize(self.coefficients) @ dct_filters(self.size).to(self.coefficients)
+
+
 class RadialBasis(nn.Module):
     """A trained function of one number for each of ``count`` filters.
 

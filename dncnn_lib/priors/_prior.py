@@ -103,6 +103,21 @@ class TrainedPrior(Prior):
         return ", ".join(f"{name}={value}" for name, value in self.config.items())
 
 
+class StagedPrior(TrainedPrior):
+    """A trained prior whose parts are ``stages`` in a row, each with filters of ``size`` × size."""
+
+    def __init__(
+        self, size: int = 7, stages: int = 5, levels: Sequence[float] = (15, 25, 50)
+    ) -> None:
+        self.size = _check.integer("size", size, at_least=2)
+        self.stages = _check.integer("stages", stages, at_least=1)
+        super().__init__(levels)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"size": self.size, "stages": self.stages, "levels": list(self.levels)}
+
+
 def checked_levels(levels: Sequence[float]) -> tuple[float, ...]:
     """Noise levels on the 0–255 scale, at least one, in rising order."""
     if not isinstance(levels, (list, tuple)) or not levels:

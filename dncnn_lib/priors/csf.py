@@ -6,16 +6,12 @@ its formulas and published parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _check
-from ._filters import RadialBasis, dct_filters
-from ._prior import TrainedPrior
+from ._filters import Filters, RadialBasis
+from ._prior import StagedPrior
 
 REACH, WIDTH = 260 / 255, 10 / 255
 """Of the centres of the shrinkage functions, and their distance: 53 Gaussians."""
@@ -24,7 +20,7 @@ BORDER = 10
 """Pixels by which the image is continued, because the Fourier transform sees it as periodic."""
 
 
-class CSF(TrainedPrior):
+class CSF(StagedPrior):
     """x_t = F⁻¹[ (λ F y + Σ_i F̄_i · F π_i(f_i ∗ x_{t−1})) / (λ + Σ_i |F_i|²) ], from x_0 = y.
 
     The filters' responses are shrunk by functions π_i; what solves the least-squares problem "the
@@ -41,17 +37,6 @@ class CSF(TrainedPrior):
     """
 
     about = "cascade of shrinkage fields (Schmidt, Roth 2014)"
-
-    def __init__(
-        self, size: int = 7, stages: int = 5, levels: Sequence[float] = (15, 25, 50)
-    ) -> None:
-        self.size = _check.integer("size", size, at_least=2)
-        self.stages = _check.integer("stages", stages, at_least=1)
-        super().__init__(levels)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return {"size": self.size, "stages": self.stages, "levels": list(self.levels)}
 
     def part(self, level: float) -> nn.Module:
         return Cascade(self.size, self.stages)
@@ -77,15 +62,12 @@ class Cascade(nn.Module):
         return x
 
 
-class Stage(nn.Module):
+class Stage(Filters):
     """One stage x, y → x."""
 
     def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-        count = size * size - 1
-        self.coefficients = nn.Parameter(torch.eye(count))
-        self.shrinkage = RadialBasis(count, REACH, WIDTH)
+        super().__init__(size)
+        self.shrinkage = RadialBasis(size * size - 1, REACH, WIDTH)
         self.log_trust = nn.Parameter(torch.tensor(0.0))
 
     @torch.no_grad()
@@ -94,11 +76,6 @@ class Stage(nn.Module):
         z = self.shrinkage.points
         self.shrinkage.become(z * (1 - torch.exp(-((z * 255 / 10) ** 2) / 2)))
         self.log_trust.zero_()
-
-    @property
-    def filters(self) -> Tensor:
-        """f_i, (m² − 1, m²): mean 0, norm 1."""
-        return F.normalize(self.coefficients) @ dct_filters(self.size).to(self.coefficients)
 
     def forward(self, x: Tensor, noisy: Tensor) -> Tensor:
         x, y = _continued(x), _continued(noisy)

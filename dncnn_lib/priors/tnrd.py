@@ -6,17 +6,12 @@ Effective Image Restoration", IEEE TPAMI 2017. Written from its formulas and pub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _check
 from ._blocks import mirrored
-from ._filters import RadialBasis, adjoint, dct_filters, responses
-from ._prior import TrainedPrior
+from ._filters import Filters, RadialBasis, adjoint, responses
+from ._prior import StagedPrior
 
 REACH, WIDTH = 310 / 255, 10 / 255
 """Of the centres, and their distance, for σ up to ``ORDINARY``; a quarter more above."""
@@ -24,7 +19,7 @@ REACH, WIDTH = 310 / 255, 10 / 255
 ORDINARY = 25
 
 
-class TNRD(TrainedPrior):
+class TNRD(StagedPrior):
     """u_t = u_{t−1} − Σ_i k̄_i^t ∗ φ_i^t(k_i^t ∗ u_{t−1}) − λ^t (u_{t−1} − y), from u_0 = y.
 
     One step is a gradient step on an energy, the image's (a field of experts) and that of the
@@ -41,17 +36,6 @@ class TNRD(TrainedPrior):
     """
 
     about = "trainable nonlinear reaction diffusion (Chen, Pock 2017)"
-
-    def __init__(
-        self, size: int = 7, stages: int = 5, levels: Sequence[float] = (15, 25, 50)
-    ) -> None:
-        self.size = _check.integer("size", size, at_least=2)
-        self.stages = _check.integer("stages", stages, at_least=1)
-        super().__init__(levels)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        return {"size": self.size, "stages": self.stages, "levels": list(self.levels)}
 
     @property
     def receptive_field(self) -> int:
@@ -86,15 +70,12 @@ class Diffusion(nn.Module):
         return u
 
 
-class Step(nn.Module):
+class Step(Filters):
     """One step u, y → u of size ``size``; in the first one u = y, and there is no λ."""
 
     def __init__(self, size: int, stretch: float, *, first: bool) -> None:
-        super().__init__()
-        self.size = size
-        count = size * size - 1
-        self.coefficients = nn.Parameter(torch.eye(count))
-        self.influence = RadialBasis(count, stretch * REACH, stretch * WIDTH)
+        super().__init__(size)
+        self.influence = RadialBasis(size * size - 1, stretch * REACH, stretch * WIDTH)
         self.log_trust = None if first else nn.Parameter(torch.tensor(0.1).log())
 
     @torch.no_grad()
@@ -105,11 +86,6 @@ class Step(nn.Module):
         self.influence.become(slope * z / (1 + (z * 255 / 20) ** 2))
         if self.log_trust is not None:
             self.log_trust.copy_(torch.tensor(0.1).log())
-
-    @property
-    def filters(self) -> Tensor:
-        """k_i, (m² − 1, m²): mean 0, norm 1."""
-        return F.normalize(self.coefficients) @ dct_filters(self.size).to(self.coefficients)
 
     def reaction(self, u: Tensor) -> Tensor:
         """Σ_i k̄_i ∗ φ_i(k_i ∗ u), (N, H, W)."""
