@@ -5,7 +5,7 @@
 
 Each model on the held-out pictures, Set12 and BSD68, as far as these sets are on this machine, at
 sigma = 15, 25 and 50. What the table has already is not measured again, so the script may be
-stopped and run again. NCSR takes some two hours, all others together one.
+stopped and run again. On two cores NCSR takes some twenty minutes, and all others together as long.
 
 ``--times`` fills the column ``seconds``: restoring a picture of 256×256, the median of three, on
 this machine, which ``priors.json`` then names. It should have nothing else to do.

@@ -1,2 +1,2 @@
 """How the networks in ``data/`` are made and measured: ``recipes``, ``run``, ``record``, ``card``,
-``tables``."""
+``tables``; ``notebooks``: their figures' texts."""
