@@ -126,7 +126,8 @@ class Step:
 
     step: updates done; steps: updates in all; loss: mean since the last record; lr: the learning
     rate of the last update; seconds: spent in training, not in validation, over all resumed runs;
-    patches: seen so far; val_psnr: dB, where this step was validated, else None.
+    patches: seen so far; val_psnr: dB, where this step was validated, else None; clipped: the share
+    of the updates since the last record whose gradient was longer than ``clip_norm``.
     """
 
     step: int
@@ -136,6 +137,7 @@ class Step:
     seconds: float
     patches: int
     val_psnr: float | None = None
+    clipped: float = 0.0
 
 
 def train(
@@ -187,7 +189,8 @@ def train(
             state.save(checkpoint)
 
     with _memory.reused(), Interrupts() as interrupts:
-        total, since, clock = torch.zeros((), device=device), 0, time.perf_counter()
+        total = clipped = torch.zeros((), device=device)
+        since, clock = 0, time.perf_counter()
         while state.step < config.steps:
             interrupts.hold()
             _training_mode(net, config.frozen_batch_norm)
@@ -202,7 +205,8 @@ def train(
             state.optimizer.zero_grad()
             loss.backward()
             if config.clip_norm is not None:
-                nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+                norm = nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
+                clipped = clipped + (norm > config.clip_norm)
             state.optimizer.step()
             if state.ema is not None:
                 state.ema.update_parameters(net)
@@ -232,9 +236,18 @@ def train(
                     except KeyboardInterrupt:
                         save(mean_loss)
                         raise
-                seen = state.step * config.batch_size
-                yield Step(state.step, config.steps, mean_loss, lr, state.seconds, seen, quality)
-                total, since = torch.zeros((), device=device), 0
+                yield Step(
+                    step=state.step,
+                    steps=config.steps,
+                    loss=mean_loss,
+                    lr=lr,
+                    seconds=state.seconds,
+                    patches=state.step * config.batch_size,
+                    val_psnr=quality,
+                    clipped=float(clipped) / since,
+                )
+                total = clipped = torch.zeros((), device=device)
+                since = 0
             clock = time.perf_counter()
 
 

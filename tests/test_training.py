@@ -187,6 +187,14 @@ def test_clipping_limits_the_gradient():
     assert seen == pytest.approx(expected_gains([0.1] * 8, lambda a: -0.1), abs=1e-5)
 
 
+def test_the_share_of_clipped_updates_is_told():
+    """The gradient is 2(a − 1): it is longer than 0.6 for a = 0.5, 0.56, 0.62, 0.68, not 0.74."""
+    for log_every, shares in ((1, [1, 1, 1, 1, 0, 0, 0, 0]), (3, [1, 1 / 3, 0]), (8, [0.5])):
+        _, steps = gains(clip_norm=0.6, log_every=log_every)
+        assert [step.clipped for step in steps] == pytest.approx(shares)
+    assert [step.clipped for step in gains()[1]] == [0.0] * 8
+
+
 def test_the_moving_average_is_the_result():
     averages, last = [], []
 

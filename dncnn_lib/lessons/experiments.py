@@ -88,7 +88,7 @@ def held_out_psnr(
     """A ``validation``: the mean PSNR in dB of images with noise of that σ, once restored.
 
     images: (H, W) or (H, W, 3) in [0, 1]; number i gets noise with the seed i. The restored image
-    is clipped to [0, 1].
+    is clipped to [0, 1]. A network that has diverged, whose answers are not finite, gets NaN.
     """
     pairs = [
         (image, add_gaussian_noise(image, sigma, seed=number))
@@ -98,7 +98,10 @@ def held_out_psnr(
         _check.fail("images", dict(images), "at least one image")
 
     def validation(net: nn.Module) -> float:
-        found = (Comparison(clean, noisy, denoise(noisy, net)) for clean, noisy in pairs)
+        restored = [denoise(noisy, net) for _, noisy in pairs]
+        if not np.isfinite([image.sum() for image in restored]).all():
+            return np.nan
+        found = (Comparison(clean, noisy, image) for (clean, noisy), image in zip(pairs, restored))
         return float(np.mean([shown.psnr for shown in found]))
 
     return validation

@@ -77,6 +77,12 @@ def test_validation_is_the_mean_psnr_of_the_restored_images(images):
         held_out_psnr({}, 50)
 
 
+def test_a_network_that_has_diverged_has_no_psnr(images):
+    lost = nn.Conv2d(1, 1, 1)
+    nn.init.constant_(lost.weight, np.nan)
+    assert np.isnan(held_out_psnr({"ramp": images[0]})(lost))
+
+
 def test_the_last_psnr_of_every_seed(images):
     validation = held_out_psnr({"ramp": images[0]})
     found = curves(

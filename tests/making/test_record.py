@@ -25,8 +25,17 @@ def test_what_is_recorded_is_read_back_as_it_was(tmp_path):
     file = tmp_path / "net.csv"
     assert list(record.recorded(steps(2, 4), file)) == steps(2, 4) == record.read_record(file)
     header, first, second = file.read_text("utf-8").splitlines()
-    assert header == "step,steps,loss,lr,seconds,patches,val_psnr"
-    assert first.endswith(",4,") and second.endswith(",8,25.5")
+    assert header == "step,steps,loss,lr,seconds,patches,val_psnr,clipped"
+    assert first.endswith(",4,,0.0") and second.endswith(",8,25.5,0.0")
+
+
+def test_a_record_without_the_share_of_clipped_updates_is_read_and_continued(tmp_path):
+    """As those of the networks that ship were written."""
+    file = tmp_path / "net.csv"
+    file.write_text("step,steps,loss,lr,seconds,patches,val_psnr\n2,10,0.5,0.001,0.25,4,\n")
+    assert record.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4)]
+    list(record.recorded(steps(4), file))
+    assert record.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4), *steps(4)]
 
 
 def test_every_step_is_on_disk_before_it_is_passed_on(tmp_path):
@@ -49,19 +58,43 @@ def test_no_record_is_an_empty_one(tmp_path):
     assert record.read_record(tmp_path / "none.csv") == []
 
 
-def test_the_record_of_several_trainings_is_read(tmp_path):
-    header = "optimizer,network,seed,step,steps,loss,lr,seconds,patches,val_psnr\n"
+ABOUT = {"sigma": 25, "networks": {"a": {"depth": 3}}}
+
+
+def several() -> record.Runs:
+    found = {("SGD", "a, b", 0.1, 0): [Step(1, 2, 0.5, 0.1, 3, 16), Step(2, 2, 0.4, 0, 6, 32, 20.5)]}
+    return found | {("Adam", "b", 1, 7): [Step(2, 2, 0.25, 0, 1, 8, 30.125, clipped=0.75)]}
+
+
+def test_several_trainings_are_read_as_they_were_written(tmp_path):
     file = tmp_path / "several.csv"
-    file.write_text(
-        f"{header}SGD,a,0,1,2,0.5,0.1,3,16,\nSGD,a,0,2,2,0.4,0,6,32,20.5\nAdam,b,7,2,2,nan,0,1,8,nan\n"
-    )
-    found = record.read_comparison(file)
-    assert found["SGD"] == {
-        "a": {0: [Step(1, 2, 0.5, 0.1, 3, 16, None), Step(2, 2, 0.4, 0.0, 6, 32, 20.5)]}
-    }
-    (last,) = found["Adam"]["b"][7]
+    record.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
+    assert record.read_comparison(file) == record.read_comparison(file, ABOUT) == several()
+    header, first, *_ = file.read_text("utf-8").splitlines()
+    assert header.startswith("optimizer,network,rate,seed,step,steps,loss,")
+    assert first.startswith('SGD,"a, b",0.1,0,1,2,0.5,')
+    told = json.loads(file.with_suffix(".json").read_text("utf-8"))
+    assert ABOUT.items() < told.items() and set(told["hardware"]) == {"processor", "cores"}
+
+
+def test_a_record_of_other_settings_is_begun_anew(tmp_path):
+    file = tmp_path / "several.csv"
+    record.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
+    assert record.read_comparison(file, ABOUT | {"sigma": 50}) == {}
+
+
+def test_a_training_that_diverged_is_read(tmp_path):
+    file = tmp_path / "several.csv"
+    lost = Step(1, 2, float("nan"), 0.1, 3, 16, float("nan"))
+    record.write_comparison(file, ["seed"], {(0,): [lost]}, ABOUT)
+    (last,) = record.read_comparison(file)[0,]
     assert np.isnan(last.loss) and np.isnan(last.val_psnr)
-    for text in ("day,rain\nMonday,3\n", header + "SGD,a,0,one,2,0.5,0.1,3,16,\n"):
+
+
+def test_another_file_is_no_record_of_several_trainings(tmp_path):
+    file = tmp_path / "several.csv"
+    record.write_comparison(file, ["seed"], {(0,): steps(1)}, ABOUT)
+    for text in ("day,rain\nMonday,3\n", file.read_text("utf-8").replace(",10,", ",ten,")):
         file.write_text(text)
         with raises(ValueError, f"{file} is not a record of several trainings"):
             record.read_comparison(file)
@@ -69,21 +102,28 @@ def test_the_record_of_several_trainings_is_read(tmp_path):
         record.read_comparison(tmp_path / "none.csv")
 
 
+FIGURE_2 = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
+
+
 def test_the_record_of_figure_2_has_the_settings_of_its_script():
-    script = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
-    about = json.loads(json.dumps(script["about"](script["STEPS"])))
-    told = json.loads((record.RECORDS / "figure-2.json").read_text("utf-8"))
-    assert {key: told[key] for key in about} == about
-    found = record.read_comparison(record.RECORDS / "figure-2.csv")
-    assert list(found) == list(about["config"])
-    for optimizer, by_network in found.items():
-        assert list(by_network) == list(about["networks"])
+    about = FIGURE_2["about"](FIGURE_2["STEPS"])
+    runs = record.read_comparison(record.RECORDS / "figure-2.csv", about)
+    assert {key[:2] for key in runs} == {(o, n) for o in about["config"] for n in about["networks"]}
+    for (optimizer, *_), records in runs.items():
         config = about["config"][optimizer]
-        rows = [i * config["validate_every"] for i in range(1, 25)]
-        for by_seed in by_network.values():
-            assert list(by_seed) == [0, 1, 2]
-            for records in by_seed.values():
-                assert [step.step for step in records] == rows and rows[-1] == config["steps"]
-                assert records[-1].patches == config["steps"] * config["batch_size"]
-                assert records[-1].lr == 0
-                assert all(np.isfinite(s.loss) and 5 < s.val_psnr < 40 for s in records)
+        if np.isfinite(records[-1].loss):
+            assert [s.step for s in records] == [i * config["validate_every"] for i in range(1, 25)]
+            assert records[-1].step == config["steps"] and records[-1].lr == 0
+            assert all(5 < s.val_psnr < 40 and 0 <= s.clipped <= 1 for s in records)
+
+
+def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_three_seeds():
+    runs = record.read_comparison(record.RECORDS / "figure-2.csv")
+    for optimizer, network in {key[:2] for key in runs}:
+        assert FIGURE_2["next_rate"](runs, optimizer, network, 0) is None
+        best = FIGURE_2["best_rate"](runs, optimizer, network, 0)
+        rates = FIGURE_2["RATES"]
+        beside = rates[rates.index(best) - 1 : rates.index(best) + 2]
+        ends = [runs[optimizer, network, rate, 0][-1].val_psnr for rate in beside]
+        assert len(ends) == 3 and not max(ends[0], ends[2]) > ends[1]
+        assert [key[3] for key in runs if key[:3] == (optimizer, network, best)] == [0, 1, 2]
