@@ -62,8 +62,10 @@ ABOUT = {"sigma": 25, "networks": {"a": {"depth": 3}}}
 
 
 def several() -> record.Runs:
-    found = {("SGD", "a, b", 0.1, 0): [Step(1, 2, 0.5, 0.1, 3, 16), Step(2, 2, 0.4, 0, 6, 32, 20.5)]}
-    return found | {("Adam", "b", 1, 7): [Step(2, 2, 0.25, 0, 1, 8, 30.125, clipped=0.75)]}
+    return {
+        ("SGD", "a, b", 0.1, 0): [Step(1, 2, 0.5, 0.1, 3, 16), Step(2, 2, 0.4, 0, 6, 32, 20.5)],
+        ("Adam", "b", 1, 7): [Step(2, 2, 0.25, 0, 1, 8, 30.125, clipped=0.75)],
+    }
 
 
 def test_several_trainings_are_read_as_they_were_written(tmp_path):
