@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import runpy
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from helpers import raises
 
+import dncnn_lib as dn
 from dncnn_lib.making import record
 from dncnn_lib.training import Step
 
@@ -129,3 +131,50 @@ def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_thre
         ends = [runs[optimizer, network, rate, 0][-1].val_psnr for rate in beside]
         assert len(ends) == 3 and not max(ends[0], ends[2]) > ends[1]
         assert [key[3] for key in runs if key[:3] == (optimizer, network, best)] == [0, 1, 2]
+
+
+COMPUTING = runpy.run_path(str(ROOT / "data" / "record_computing.py"))
+
+
+def computing() -> record.Runs:
+    about = COMPUTING["about"](COMPUTING["STEPS"])
+    return record.read_comparison(record.RECORDS / "computing.csv", about)
+
+
+def test_the_record_of_computing_has_the_plan_of_its_script():
+    runs, pictures = computing(), {*dn.held_out_images(), "Set12"}
+    for name, times, seeds in COMPUTING["PLAN"]:
+        assert COMPUTING["next_rate"](runs, name, times) is None
+        rate = COMPUTING["best_rate"](runs, name, times)
+        config = COMPUTING["config"](name, times, COMPUTING["STEPS"])
+        for seed in seeds:
+            measured = {
+                key[4]: steps for key, steps in runs.items() if key[:4] == (name, times, rate, seed)
+            }
+            assert measured.keys() - {"BSD68"} == pictures
+            for (last,) in measured.values():
+                assert (last.step, last.lr, last.patches) == (config.steps, 0, 16 * config.steps)
+                assert 20 < last.val_psnr < 45 and 0 <= last.clipped <= 1
+
+
+def test_a_training_of_the_large_network_costs_as_much_as_one_of_the_small():
+    def work(name):
+        depth, width = COMPUTING["TRAININGS"][name]["network"].values()
+        steps = COMPUTING["config"](name, 10, COMPUTING["STEPS"]).steps
+        return steps * (2 * width + (depth - 2) * width**2)
+
+    assert work("17×64") == pytest.approx(work("plain"), rel=0.02)
+
+
+def test_a_rate_is_sought_until_the_best_has_worse_neighbours():
+    def at(rate, psnr):
+        step = Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)
+        return {("plain", 10, rate, 0, image): [step] for image in dn.held_out_images()}
+
+    runs, asked = {}, []
+    while (rate := COMPUTING["next_rate"](runs, "plain", 10)) is not None:
+        asked.append(rate)
+        runs |= at(rate, {0.02: 30.0, 0.04: math.nan}.get(rate, 28 + rate))
+    assert asked == [0.0025, 0.005, 0.01, 0.02, 0.04]
+    assert COMPUTING["best_rate"](runs, "plain", 100) == 0.02
+    assert COMPUTING["best_rate"](runs, "432 images", 10) == 0.02
