@@ -158,7 +158,7 @@ def test_a_dot_for_every_seed_and_a_line_through_their_means():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("patches", "PSNR (dB)", "log")
 
 
-def test_of_several_rates_the_one_that_all_seeds_were_trained_at():
+def test_of_the_rates_that_all_seeds_were_trained_at_the_best():
     def last(psnr):
         return [Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)]
 
@@ -168,6 +168,8 @@ def test_of_several_rates_the_one_that_all_seeds_were_trained_at():
         ("plain", 10, 0.02, 0, "coins"): last(28.0),
         ("plain", 10, 0.02, 0, "Set12"): last(27.0),
         ("plain", 10, 0.02, 1, "camera"): last(29.0),
+        ("plain", 10, 0.04, 0, "camera"): last(31.0),
+        ("plain", 10, 0.04, 1, "camera"): last(20.0),
         ("plain", 100, 0.02, 0, "camera"): last(32.0),
     }
     assert at_best_rate(record) == {

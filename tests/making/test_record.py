@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import runpy
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -145,16 +146,14 @@ def test_the_record_of_computing_has_the_plan_of_its_script():
     runs, pictures = computing(), {*dn.held_out_images(), "Set12"}
     for name, times, seeds in COMPUTING["PLAN"]:
         assert COMPUTING["next_rate"](runs, name, times) is None
-        rate = COMPUTING["best_rate"](runs, name, times)
         config = COMPUTING["config"](name, times, COMPUTING["STEPS"])
-        for seed in seeds:
-            measured = {
-                key[4]: steps for key, steps in runs.items() if key[:4] == (name, times, rate, seed)
-            }
+        for seed, rate in product(seeds, COMPUTING["rates"](runs, name, times)):
+            here = (name, times, rate, seed)
+            measured = {key[4]: steps for key, steps in runs.items() if key[:4] == here}
             assert measured.keys() - {"BSD68"} == pictures
             for (last,) in measured.values():
                 assert (last.step, last.lr, last.patches) == (config.steps, 0, 16 * config.steps)
-                assert 20 < last.val_psnr < 45 and 0 <= last.clipped <= 1
+                assert 15 < last.val_psnr < 45 and 0 <= last.clipped <= 1
 
 
 def test_a_training_of_the_large_network_costs_as_much_as_one_of_the_small():
@@ -166,15 +165,17 @@ def test_a_training_of_the_large_network_costs_as_much_as_one_of_the_small():
     assert work("17×64") == pytest.approx(work("plain"), rel=0.02)
 
 
-def test_a_rate_is_sought_until_the_best_has_worse_neighbours():
-    def at(rate, psnr):
+def test_a_rate_is_sought_with_one_seed_and_decided_by_all():
+    def at(rate, psnr, seed=0):
         step = Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)
-        return {("plain", 10, rate, 0, image): [step] for image in dn.held_out_images()}
+        return {("plain", 10, rate, seed, image): [step] for image in dn.held_out_images()}
 
     runs, asked = {}, []
     while (rate := COMPUTING["next_rate"](runs, "plain", 10)) is not None:
         asked.append(rate)
         runs |= at(rate, {0.02: 30.0, 0.04: math.nan}.get(rate, 28 + rate))
     assert asked == [0.0025, 0.005, 0.01, 0.02, 0.04]
-    assert COMPUTING["best_rate"](runs, "plain", 100) == 0.02
-    assert COMPUTING["best_rate"](runs, "432 images", 10) == 0.02
+    assert COMPUTING["rates"](runs, "plain", 10) == [0.01, 0.02]
+    runs |= at(0.01, 28.0, seed=1) | at(0.02, 20.0, seed=1)
+    assert COMPUTING["rates"](runs, "plain", 100) == [0.01]
+    assert COMPUTING["rates"](runs, "432 images", 10) == [0.01]
