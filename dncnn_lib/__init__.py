@@ -3,7 +3,7 @@
 The core, in the order in which its modules build on one another:
 
 - ``images``     files, arrays, tensors: in and out
-- ``degrade``    noise, JPEG and down-up sampling; ``apply`` degrades one image
+- ``degrade``    noise, cameras, JPEG and down-up sampling; ``apply`` degrades one image
 - ``model``      ``DnCNN``
 - ``metrics``    PSNR and SSIM
 - ``patches``    clean training patches; ``tasks``: what a network is given and should answer
@@ -26,6 +26,7 @@ The wings, each imported on its own:
 
 from .datasets import dataset_names, load_dataset, training_images
 from .degrade import (
+    CameraNoise,
     Degradation,
     DownUp,
     GaussianNoise,
@@ -52,6 +53,7 @@ from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
 __version__ = "0.1.0"
 
 __all__ = [
+    "CameraNoise",
     "Comparison",
     "Degradation",
     "DnCNN",

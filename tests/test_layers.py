@@ -19,7 +19,7 @@ CORE = [
     {"_tiff"},
     {"_codecs"},
     {"_encoders"},
-    {"hardware", "images", "metrics", "model", "optim", "resize"},
+    {"camera", "hardware", "images", "metrics", "model", "optim", "resize"},
     {"_formats", "jpeg", "patches", "samples"},
     {"datasets", "degrade", "zoo"},
     {"tasks"},
