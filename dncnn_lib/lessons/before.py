@@ -207,10 +207,10 @@ def plot_responses(z: np.ndarray) -> Axes:
     return ax
 
 
-def timed(steps: Iterable[Tensor]) -> tuple[float, list[Tensor]]:
+def timed(walk: Callable[[], Iterable[Tensor]]) -> tuple[float, list[Tensor]]:
     """The seconds that a walk takes, and the image before and after each of its steps."""
     start = time.perf_counter()
-    images = list(steps)
+    images = list(walk())
     return time.perf_counter() - start, images
 
 
