@@ -101,13 +101,20 @@ def with_noise_map(noise: GaussianNoise) -> Task:
     """
     if not isinstance(noise, GaussianNoise):
         _check.wrong_type("noise", noise, "a GaussianNoise")
-    return functools.partial(_with_noise_map, noise)
+    return _WithNoiseMap(noise)
 
 
-def _with_noise_map(noise: GaussianNoise, clean: Tensor, generator: torch.Generator):
-    sigma = noise.levels(clean, generator)
-    noisy = clean + sigma * white_noise(clean, generator)
-    return (noisy, sigma.expand(-1, 1, *clean.shape[-2:])), clean
+@dataclass(frozen=True, repr=False)
+class _WithNoiseMap:
+    noise: GaussianNoise
+
+    def __call__(self, clean: Tensor, generator: torch.Generator):
+        sigma = self.noise.levels(clean, generator)
+        noisy = clean + sigma * white_noise(clean, generator)
+        return (noisy, sigma.expand(-1, 1, *clean.shape[-2:])), clean
+
+    def __repr__(self) -> str:
+        return f"with_noise_map({self.noise})"
 
 
 def with_noise_level(*sigmas: float) -> Task:

@@ -153,6 +153,11 @@ def test_the_network_is_told_the_noise_it_gets(images):
         torch.testing.assert_close(measured, levels, rtol=spread, atol=0)
 
 
+def test_a_card_tells_the_task_with_a_noise_map():
+    task = with_noise_map(GaussianNoise((0, 75)))
+    assert repr(task) == "with_noise_map(GaussianNoise(sigma=(0, 75)))"
+
+
 def test_the_target_of_a_noise_map_is_clean():
     """The loss of a network that changes nothing is then the mean of σ² over the batch."""
     net, config = Gain(), TrainConfig(**{**PLAIN, "lr": 1e-30})
