@@ -21,6 +21,12 @@ _READ = (4e-9, 2e-8, 1.3e-7, 3.0e-7, 7.9e-7, 1.6e-6, 2.8e-6)
 the green channel."""
 
 
+PHONE = 1 / 30
+"""The light that a phone's pixel gathers, relative to those cameras: the areas of a sensor of 4 × 5
+mm and of one of 24 × 25 mm with as many pixels. It makes a at ISO 100 to 25,600 1e-4 to 1.3e-2, the
+range that Brooks et al. draw from."""
+
+
 def sensor_noise(iso: Tensor) -> tuple[Tensor, Tensor]:
     """(a, b) of the variance a·x + b of a sensor's noise at light x in [0, 1]: shot and read noise
     of the median of many cameras, straight lines between the measured ISO on logarithmic scales.

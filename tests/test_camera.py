@@ -9,7 +9,7 @@ from helpers import raises, seeded, smooth
 from scipy import ndimage, stats
 
 from dncnn_lib import camera
-from dncnn_lib.degrade import CameraNoise, apply
+from dncnn_lib.degrade import CameraNoise, apply, expose
 
 
 def grey(value: float, channels: int = 3, side: int = 96) -> torch.Tensor:
@@ -88,17 +88,15 @@ def test_the_sensor_has_the_variance_that_was_measured(iso, light):
     a, b = (x.item() for x in camera.sensor_noise(at))
     for level in (0.0, 0.02, 0.3, 0.7):
         raw = torch.full((1, 1, 400, 400), level, dtype=torch.float64)
-        noise = CameraNoise(iso, light=light).expose(raw, at, seeded()) - raw
+        noise = expose(raw, at, torch.full_like(at, light), seeded()) - raw
         assert noise.var().item() == pytest.approx((a * level + b) / light, rel=0.02)
         assert abs(noise.mean().item()) < 4 * noise.std().item() / 400
         assert stats.kstest((noise / noise.std()).flatten().numpy(), "norm").pvalue > 1e-3
 
 
 def test_nothing_is_brighter_than_white():
-    assert (
-        CameraNoise(25600, light=0.01).expose(grey(1.0, 1), grey(25600.0, 1, 1), seeded()).max()
-        == 1
-    )
+    iso, light = grey(25600.0, 1, 1), grey(0.01, 1, 1)
+    assert expose(grey(1.0, 1), iso, light, seeded()).max() == 1
 
 
 def noise_of(value: float, channels: int = 3, **changes) -> np.ndarray:
@@ -152,6 +150,14 @@ def test_every_image_of_a_batch_draws_its_own_iso_on_a_logarithmic_scale():
     assert deviation.max() - deviation.min() > 1.5
     middle = (deviation.max() + deviation.min()) / 2
     assert abs(deviation.median() - middle) < 0.35
+
+
+def test_every_image_of_a_batch_draws_its_own_light():
+    shots = CameraNoise(3200, light=(camera.PHONE, 1.0), quality=None)(
+        grey(0.4, side=24).expand(32, -1, -1, -1), seeded()
+    )
+    deviation = shots.std((1, 2, 3))
+    assert deviation.max() > 3 * deviation.min()
 
 
 def test_the_same_for_an_array():

@@ -20,7 +20,7 @@ CORE = [
     {"_codecs"},
     {"_encoders"},
     {"camera", "hardware", "images", "metrics", "model", "optim", "resize"},
-    {"_formats", "jpeg", "patches", "samples"},
+    {"_formats", "ffdnet", "jpeg", "patches", "samples"},
     {"datasets", "degrade", "zoo"},
     {"tasks"},
     {"restoring", "training"},
