@@ -94,7 +94,7 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
     links = []
     for word, other in (("Previous", number - 1), ("Next", number + 1)):
         if 0 <= other < len(LESSONS):
-            title = re.search(r"^# (\d\d) · (.+)$", markdown(LESSONS[other], 0), re.MULTILINE)
+            title = re.search(r"^# (\d\db?) · (.+)$", markdown(LESSONS[other], 0), re.MULTILINE)
             links.append(f"[{word}: {title[1]} {title[2]}]({LESSONS[other].name})")
     links.append(f"[Solutions](solutions/{LESSONS[number].name})")
     line = " · ".join(links)
