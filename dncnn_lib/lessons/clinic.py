@@ -680,7 +680,7 @@ def case_8(function: Answer, *, seed: int = 0) -> None:
 @_case(9)
 def case_9(function: Answer, *, seed: int = 0) -> None:
     """(noisy picture (H, W, 3), a network for grey pictures) → the restored picture (H, W, 3)."""
-    net = nn.Conv2d(1, 1, 3, padding=1)
+    net = nn.Conv2d(1, 1, 3, padding=1, bias=False)
     net.channels = 1  # as a DnCNN says it
     with torch.no_grad():  # which works as well on a picture with rows and columns exchanged
         half = torch.randn((1, 1, 3, 3), generator=_generator(seed))
@@ -1105,7 +1105,7 @@ def case_16(validate: Answer, *, seed: int = 0) -> None:
     """(net, pairs (noisy, clean), each (1, 1, H, W)) → the mean squared error, a number."""
     source = _generator(seed)
     pairs = [tuple(torch.rand((1, 1, 9, 8), generator=source) for _ in range(2)) for _ in range(4)]
-    net = nn.Conv2d(1, 1, 3, padding=1)
+    net = nn.Conv2d(1, 1, 3, padding=1, bias=False)
     nn.init.normal_(net.weight, generator=_generator(seed))
     cases = [(_Watched(net), pairs), (_Watched(net), pairs[:3])]
 
