@@ -129,3 +129,20 @@ def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_thre
         ends = [runs[optimizer, network, rate, 0][-1].val_psnr for rate in beside]
         assert len(ends) == 3 and not max(ends[0], ends[2]) > ends[1]
         assert [key[3] for key in runs if key[:3] == (optimizer, network, best)] == [0, 1, 2]
+
+
+SHARING = runpy.run_path(str(ROOT / "data" / "record_sharing.py"))
+
+
+def test_the_record_of_sharing_has_every_training_of_its_script_on_every_task():
+    runs = record.read_comparison(record.RECORDS / "sharing.csv", SHARING["about"]())
+    expected = {
+        (name, task, width, seed, steps)
+        for name, width, steps in SHARING["trainings"]()
+        for task in SHARING["TASKS"]
+        for seed in (0, 1, 2)
+    }
+    found = [(*key, step.steps) for key, steps in runs.items() for step in steps]
+    assert len(found) == len(set(found)) and set(found) == expected
+    for steps in runs.values():
+        assert all(s.step == s.steps and s.lr == 0 and 15 < s.val_psnr < 40 for s in steps)
