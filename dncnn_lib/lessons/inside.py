@@ -3,11 +3,13 @@ the checks of the exercises."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.fft import idctn
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d
 
@@ -81,7 +83,7 @@ def print_table(rows: Mapping[str, Sequence[float]]) -> None:
     """R² in % of each of ``TARGETS``. rows: what was read → the three R², as parts of 1."""
     print(f"R² in % {'':18s}" + "".join(f"{target:>13s}" for target in TARGETS))
     for name, values in rows.items():
-        print(f"{name:26s}" + "".join(f"{100 * value:13.0f}" for value in values))
+        print(f"{name:26s}" + "".join(f"{round(100 * float(value)):13d}" for value in values))
 
 
 def reader_errors(
@@ -155,25 +157,42 @@ def plot_readers(
                 ax.plot([layer] * len(values), values, "o", color=colour, ms=4)
         ax.plot(linear[target], "--", color=COLOURS["restored"], label=f"{first}, linear read-out")
         ax.axhline(0, color="black", lw=0.8)
-        ax.set(title=target, xlabel="layer (0: the noisy picture)", ylim=(-0.15, 1))
+        ax.set(title=target, xlabel="layer (0: the noisy picture)", ylim=(-0.55, 1))
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
     axes[0].set_ylabel("R² of the reader")
     axes[1].legend(fontsize=8)
     return figure
 
 
+def filters(start: str, seed: int) -> Tensor:
+    """(24, 1, 5, 5), each of mean 0 and norm 1.
+
+    start: "cosine", the waves of the DCT of 5×5 but for the constant one, whatever the seed; or
+    "random", normal numbers.
+    """
+    if start == "cosine":
+        waves = [idctn(wave.reshape(5, 5), norm="ortho") for wave in np.eye(25)[1:]]
+        return torch.tensor(np.array(waves), dtype=torch.float32)[:, None]
+    draw = torch.randn(24, 1, 5, 5, generator=torch.Generator().manual_seed(seed))
+    draw = draw - draw.mean((2, 3), keepdim=True)
+    return draw / draw.norm(dim=(2, 3), keepdim=True)
+
+
 class Stage(nn.Module):
     """x₁ = y − Σ f̄ₖ ∗ φₖ(fₖ ∗ y), a stage of TNRD whose filters and φₖ are to be learnt.
 
-    filters: (K, 1, m, m), m odd, as they are at first. Each φₖ is a sum of 21 Gaussian bumps, at
-    first about a quarter of the response. noisy: (N, 1, H, W); beyond the border are zeros.
+    filters: (K, 1, m, m), m odd, as they are at first. slope: φₖ(z) is about slope · z at first;
+    it is a sum of 21 Gaussian bumps from −0.5 to 0.5. noisy: (N, 1, H, W); beyond the border are
+    zeros.
     """
 
-    def __init__(self, filters: Tensor, bumps: int = 21, reach: float = 0.5) -> None:
+    def __init__(self, filters: Tensor, slope: float) -> None:
         super().__init__()
         self.filters = nn.Parameter(filters.clone())
-        self.register_buffer("centres", torch.linspace(-reach, reach, bumps))
-        self.heights = nn.Parameter(0.1 * self.centres.repeat(len(filters), 1))
+        self.register_buffer("centres", torch.linspace(-0.5, 0.5, 21))
+        heights = slope / math.sqrt(2 * math.pi) * self.centres
+        self.heights = nn.Parameter(heights.repeat(len(filters), 1))
 
     def influence(self, z: Tensor) -> Tensor:
         """φₖ of the responses (N, K, H, W)."""
@@ -188,17 +207,21 @@ class Stage(nn.Module):
 
 
 class Pair(nn.Module):
-    """y less convolution, ReLU, convolution. At first the filters are ``filters`` (K, 1, m, m), and
-    a quarter of the same ones turned by 180°."""
+    """y less convolution, ReLU, convolution: at first the same function as ``Stage``.
 
-    def __init__(self, filters: Tensor) -> None:
+    filters, slope: as there. Each filter is there twice, with either sign, since slope · z is slope
+    · (ReLU(z) − ReLU(−z)).
+    """
+
+    def __init__(self, filters: Tensor, slope: float) -> None:
         super().__init__()
-        count, _, side, _ = filters.shape
+        both = torch.cat([filters, -filters])
+        count, _, side, _ = both.shape
         first = nn.Conv2d(1, count, side, padding=side // 2)
         second = nn.Conv2d(count, 1, side, padding=side // 2)
         with torch.no_grad():
-            first.weight.copy_(filters)
-            second.weight.copy_(filters.flip(2, 3).transpose(0, 1) / 4)
+            first.weight.copy_(both)
+            second.weight.copy_(slope * both.flip(2, 3).transpose(0, 1))
             first.bias.zero_()
             second.bias.zero_()
         self.layers = nn.Sequential(first, nn.ReLU(), second)
