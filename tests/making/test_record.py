@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers import raises
 
 from dncnn_lib.making import record
@@ -146,3 +147,29 @@ def test_the_record_of_sharing_has_every_training_of_its_script_on_every_task():
     assert len(found) == len(set(found)) and set(found) == expected
     for steps in runs.values():
         assert all(s.step == s.steps and s.lr == 0 and 15 < s.val_psnr < 40 for s in steps)
+
+
+LESSON_09 = runpy.run_path(str(ROOT / "data" / "record_lesson_09.py"))
+
+
+def test_the_record_of_lesson_09_has_every_reader_and_the_settings_of_its_script():
+    about = LESSON_09["about"](LESSON_09["STEPS"])
+    runs = record.read_comparison(record.RECORDS / "lesson-09.csv", about)
+    wanted = {
+        (network, layer, target, seed)
+        for network, layer, seed in LESSON_09["readers"]()
+        for target in LESSON_09["TARGETS"]
+    }
+    assert set(runs) == wanted
+    assert all(step.step == about["steps"] for (step,) in runs.values())
+
+
+def test_a_reader_of_lesson_09_learns_what_is_there_and_finds_nothing_in_noise():
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.rand(8, 1, 24, 24, generator=generator)
+    maps = torch.cat([clean, 1 - 2 * clean], dim=1)
+    noise = torch.randn(8, 2, 24, 24, generator=generator)
+    there = LESSON_09["read"](maps[:6], clean[:6], maps[6:], clean[6:], 60, 0)
+    lost = LESSON_09["read"](noise[:6], clean[:6], noise[6:], clean[6:], 60, 0)
+    assert [len(there), len(lost)] == [2, 2]
+    assert there[0].val_psnr > lost[0].val_psnr + 6
