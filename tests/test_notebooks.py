@@ -111,7 +111,6 @@ UNLINKED = {
     "06_batch_normalisation.ipynb",
     "06b_batch_norm_in_use.ipynb",
     "08_three_tasks.ipynb",
-    "09_looking_inside.ipynb",
     "10_bug_clinic.ipynb",
     "10b_bug_clinic_training.ipynb",
 }
