@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import runpy
 from pathlib import Path
@@ -129,3 +130,17 @@ def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_thre
         ends = [runs[optimizer, network, rate, 0][-1].val_psnr for rate in beside]
         assert len(ends) == 3 and not max(ends[0], ends[2]) > ends[1]
         assert [key[3] for key in runs if key[:3] == (optimizer, network, best)] == [0, 1, 2]
+
+
+LESSON_06 = runpy.run_path(str(ROOT / "data" / "record_lesson_06.py"))
+
+
+def test_the_record_of_lesson_06_has_the_settings_of_its_script():
+    runs = record.read_comparison(record.RECORDS / "lesson-06.csv", LESSON_06["about"]())
+    expected = itertools.product(
+        ["Adam"], LESSON_06["networks"](), LESSON_06["RATES"], LESSON_06["SEEDS"]
+    )
+    assert set(runs) == set(expected)
+    for (*_, rate, _), steps in runs.items():
+        assert [s.step for s in steps] == list(range(48, 385, 48)) and steps[-1].lr == 0
+        assert max(s.lr for s in steps) <= rate and 5 < steps[-1].val_psnr < 40
