@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import runpy
 from pathlib import Path
@@ -173,3 +174,17 @@ def test_a_reader_of_lesson_09_learns_what_is_there_and_finds_nothing_in_noise()
     lost = LESSON_09["read"](noise[:6], clean[:6], noise[6:], clean[6:], 60, 0)
     assert [len(there), len(lost)] == [2, 2]
     assert there[0].val_psnr > lost[0].val_psnr + 6
+
+
+LESSON_06 = runpy.run_path(str(ROOT / "data" / "record_lesson_06.py"))
+
+
+def test_the_record_of_lesson_06_has_the_settings_of_its_script():
+    runs = record.read_comparison(record.RECORDS / "lesson-06.csv", LESSON_06["about"]())
+    expected = itertools.product(
+        ["Adam"], LESSON_06["networks"](), LESSON_06["RATES"], LESSON_06["SEEDS"]
+    )
+    assert set(runs) == set(expected)
+    for (*_, rate, _), steps in runs.items():
+        assert [s.step for s in steps] == list(range(48, 385, 48)) and steps[-1].lr == 0
+        assert max(s.lr for s in steps) <= rate and 5 < steps[-1].val_psnr < 40
