@@ -18,6 +18,7 @@ from ..degrade import add_gaussian_noise
 from ..evaluation import Comparison
 from ..images import as_batch
 from ..model import DnCNN
+from ..records import Runs
 from ..show.panels import panel
 from ..show.pictures import COLOURS, screen_width, side_by_side
 from .check import Answer, check, exercise
@@ -26,8 +27,6 @@ from .experiments import Curves, layer_inputs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ..making.record import Runs
 
 NORM_MODES = ("eval", "train", "folded")
 """How a trained network with batch norm can be applied."""
