@@ -108,11 +108,6 @@ UNLINKED = {
     "03_building_dncnn.ipynb",
     "04_training.ipynb",
     "05_residual_or_direct.ipynb",
-    "06_batch_normalisation.ipynb",
-    "06b_batch_norm_in_use.ipynb",
-    "08_three_tasks.ipynb",
-    "10_bug_clinic.ipynb",
-    "10b_bug_clinic_training.ipynb",
 }
 """Lessons in which the terms are not links yet."""
 
