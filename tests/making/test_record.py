@@ -129,3 +129,29 @@ def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_thre
         ends = [runs[optimizer, network, rate, 0][-1].val_psnr for rate in beside]
         assert len(ends) == 3 and not max(ends[0], ends[2]) > ends[1]
         assert [key[3] for key in runs if key[:3] == (optimizer, network, best)] == [0, 1, 2]
+
+
+RESIDUAL = runpy.run_path(str(ROOT / "data" / "record_residual.py"))
+
+
+def test_the_record_of_lesson_05_has_the_settings_of_its_script_and_three_seeds_at_every_rate():
+    runs = record.read_comparison(record.RECORDS / "residual.csv", RESIDUAL["about"]())
+    wanted = {(e, net) for e, asked in RESIDUAL["EXPERIMENTS"].items() for net in asked["networks"]}
+    assert {key[:2] for key in runs} == wanted
+    for (experiment, network, rate, _), records in runs.items():
+        updates = RESIDUAL["EXPERIMENTS"][experiment]["updates"]
+        if np.isfinite(records[-1].loss):
+            assert [s.step for s in records] == [updates * i // 4 for i in (1, 2, 3, 4)]
+            assert 5 < records[-1].val_psnr < 80
+        key = experiment, network, rate
+        assert [other[3] for other in runs if other[:3] == key] == [0, 1, 2]
+
+
+def test_the_best_rate_of_lesson_05_has_a_worse_neighbour_on_either_side():
+    runs = record.read_comparison(record.RECORDS / "residual.csv")
+    for experiment, network in {key[:2] for key in runs}:
+        assert RESIDUAL["next_rate"](runs, experiment, network) is None
+        ends = RESIDUAL["final_by_rate"](runs, experiment, network)
+        rates = RESIDUAL["RATES"]
+        place = rates.index(RESIDUAL["best_rate"](ends))
+        assert 0 < place < len(rates) - 1 and {*rates[place - 1 : place + 2]} <= {*ends}
