@@ -107,7 +107,6 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
 UNLINKED = {
     "03_building_dncnn.ipynb",
     "04_training.ipynb",
-    "05_residual_or_direct.ipynb",
 }
 """Lessons in which the terms are not links yet."""
 

@@ -188,3 +188,29 @@ def test_the_record_of_lesson_06_has_the_settings_of_its_script():
     for (*_, rate, _), steps in runs.items():
         assert [s.step for s in steps] == list(range(48, 385, 48)) and steps[-1].lr == 0
         assert max(s.lr for s in steps) <= rate and 5 < steps[-1].val_psnr < 40
+
+
+RESIDUAL = runpy.run_path(str(ROOT / "data" / "record_residual.py"))
+
+
+def test_the_record_of_lesson_05_has_the_settings_of_its_script_and_three_seeds_at_every_rate():
+    runs = records.read_comparison(records.RECORDS / "residual.csv", RESIDUAL["about"]())
+    wanted = {(e, net) for e, asked in RESIDUAL["EXPERIMENTS"].items() for net in asked["networks"]}
+    assert {key[:2] for key in runs} == wanted
+    for (experiment, network, rate, _), trained in runs.items():
+        updates = RESIDUAL["EXPERIMENTS"][experiment]["updates"]
+        if np.isfinite(trained[-1].loss):
+            assert [s.step for s in trained] == [updates * i // 4 for i in (1, 2, 3, 4)]
+            assert 5 < trained[-1].val_psnr < 80
+        key = experiment, network, rate
+        assert [other[3] for other in runs if other[:3] == key] == [0, 1, 2]
+
+
+def test_the_best_rate_of_lesson_05_has_a_worse_neighbour_on_either_side():
+    runs = records.read_comparison(records.RECORDS / "residual.csv")
+    for experiment, network in {key[:2] for key in runs}:
+        assert RESIDUAL["next_rate"](runs, experiment, network) is None
+        ends = RESIDUAL["final_by_rate"](runs, experiment, network)
+        rates = RESIDUAL["RATES"]
+        place = rates.index(RESIDUAL["best_rate"](ends))
+        assert 0 < place < len(rates) - 1 and {*rates[place - 1 : place + 2]} <= {*ends}
