@@ -19,7 +19,7 @@ import torch
 
 import dncnn_lib as dn
 from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
-from dncnn_lib.making.record import RECORDS, read_comparison, write_comparison
+from dncnn_lib.records import RECORDS, read_comparison, write_comparison
 
 SIGMA, SEEDS = 25, (0, 1, 2)
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 import dncnn_lib as dn
 from dncnn_lib.lessons.inside import activations, fine_detail, pieces, random_network
-from dncnn_lib.making.record import RECORDS, read_comparison, write_comparison
+from dncnn_lib.records import RECORDS, read_comparison, write_comparison
 from dncnn_lib.training import Step
 
 SIGMA, STEPS = 25, 200

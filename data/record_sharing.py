@@ -25,7 +25,7 @@ from torch import nn
 import dncnn_lib as dn
 from dncnn_lib.evaluation import PROTOCOLS
 from dncnn_lib.lessons.tasks import small_network
-from dncnn_lib.making.record import RECORDS, read_comparison, write_comparison
+from dncnn_lib.records import RECORDS, read_comparison, write_comparison
 
 LABELS = ["trained on", "measured on", "width", "seed"]
 TASKS = {

@@ -7,7 +7,7 @@ The core, in the order in which its modules build on one another:
 - ``model``      ``DnCNN``; ``ffdnet``: a network that is told the noise level
 - ``metrics``    PSNR and SSIM
 - ``patches``    clean training patches; ``tasks``: what a network is given and should answer
-- ``training``   ``train``; ``optim``: its optimizers
+- ``training``   ``train``; ``optim``: its optimizers; ``records``: of training, as files
 - ``restoring``  ``denoise``
 - ``evaluation`` ``Comparison``: degrade, restore, compare; the protocols of the papers
 - ``samples``    the pictures that ship with the project; ``datasets``: the standard sets

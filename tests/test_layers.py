@@ -24,7 +24,7 @@ CORE = [
     {"datasets", "degrade", "zoo"},
     {"tasks"},
     {"restoring", "training"},
-    {"evaluation"},
+    {"evaluation", "records"},
 ]
 WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"cli"}]
 LAYER = {name: number for number, names in enumerate(CORE + WINGS) for name in names}

@@ -107,12 +107,6 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
 UNLINKED = {
     "03_building_dncnn.ipynb",
     "04_training.ipynb",
-    "05_residual_or_direct.ipynb",
-    "06_batch_normalisation.ipynb",
-    "06b_batch_norm_in_use.ipynb",
-    "08_three_tasks.ipynb",
-    "10_bug_clinic.ipynb",
-    "10b_bug_clinic_training.ipynb",
 }
 """Lessons in which the terms are not links yet."""
 

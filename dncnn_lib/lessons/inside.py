@@ -92,7 +92,7 @@ def reader_errors(
     """Mean squared errors on ``pieces`` of readers that are networks, one for each reader: by
     network ("dncnn-b" or "random") and target, then by layer.
 
-    runs: the record ``lesson-09.csv`` as ``making.record.read_comparison`` reads it.
+    runs: the record ``lesson-09.csv`` as ``records.read_comparison`` reads it.
     """
     found: dict[tuple[str, str], dict[float, list[float]]] = {}
     for (network, layer, target, _), (*_, last) in runs.items():

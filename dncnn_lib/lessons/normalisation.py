@@ -18,6 +18,7 @@ from ..degrade import add_gaussian_noise
 from ..evaluation import Comparison
 from ..images import as_batch
 from ..model import DnCNN
+from ..records import Runs
 from ..show.panels import panel
 from ..show.pictures import COLOURS, screen_width, side_by_side
 from .check import Answer, check, exercise
@@ -26,8 +27,6 @@ from .experiments import Curves, layer_inputs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from ..training import Step
 
 NORM_MODES = ("eval", "train", "folded")
 """How a trained network with batch norm can be applied."""
@@ -101,11 +100,8 @@ def best_rate(by_rate: Mapping[float, Sequence[float]]) -> float:
     return max(by_rate, key=merit)
 
 
-def recorded_race(
-    runs: Mapping[tuple[str | float, ...], list[Step]],
-) -> tuple[dict[str, Ends], dict[str, Curves]]:
-    """A record whose trainings go by (optimiser, network, rate, seed), as
-    ``making.record.read_comparison`` reads it: by optimiser, what all of
+def recorded_race(runs: Runs) -> tuple[dict[str, Ends], dict[str, Curves]]:
+    """A record whose trainings go by (optimiser, network, rate, seed): by optimiser, what all of
     them end with, and the steps of those at the ``best_rate`` of each network."""
     ends: dict[str, Ends] = {}
     for (optimiser, network, rate, _), steps in runs.items():

@@ -12,10 +12,10 @@ import pytest
 import torch
 from helpers import raises
 
-from dncnn_lib.making import record
+from dncnn_lib import records
 from dncnn_lib.training import Step
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 
 
 def steps(*numbers: int, loss: float = 0.1 / 3) -> list[Step]:
@@ -25,7 +25,7 @@ def steps(*numbers: int, loss: float = 0.1 / 3) -> list[Step]:
 
 def test_what_is_recorded_is_read_back_as_it_was(tmp_path):
     file = tmp_path / "net.csv"
-    assert list(record.recorded(steps(2, 4), file)) == steps(2, 4) == record.read_record(file)
+    assert list(records.recorded(steps(2, 4), file)) == steps(2, 4) == records.read_record(file)
     header, first, second = file.read_text("utf-8").splitlines()
     assert header == "step,steps,loss,lr,seconds,patches,val_psnr,clipped"
     assert first.endswith(",4,,0.0") and second.endswith(",8,25.5,0.0")
@@ -35,35 +35,35 @@ def test_a_record_without_the_share_of_clipped_updates_is_read_and_continued(tmp
     """As those of the networks that ship were written."""
     file = tmp_path / "net.csv"
     file.write_text("step,steps,loss,lr,seconds,patches,val_psnr\n2,10,0.5,0.001,0.25,4,\n")
-    assert record.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4)]
-    list(record.recorded(steps(4), file))
-    assert record.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4), *steps(4)]
+    assert records.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4)]
+    list(records.recorded(steps(4), file))
+    assert records.read_record(file) == [Step(2, 10, 0.5, 1e-3, 0.25, 4), *steps(4)]
 
 
 def test_every_step_is_on_disk_before_it_is_passed_on(tmp_path):
     file = tmp_path / "net.csv"
-    for step in record.recorded(steps(1, 2, 3), file):
-        assert record.read_record(file)[-1] == step
+    for step in records.recorded(steps(1, 2, 3), file):
+        assert records.read_record(file)[-1] == step
 
 
 def test_rows_after_the_checkpoint_and_half_rows_are_replaced(tmp_path):
     file = tmp_path / "net.csv"
-    list(record.recorded(steps(1, 2, 3, 4), file))
+    list(records.recorded(steps(1, 2, 3, 4), file))
     with open(file, "a") as out:
         out.write("5,10,0.1")
-    assert record.read_record(file) == steps(1, 2, 3, 4)
-    list(record.recorded(steps(3, 4, loss=0.5), file))
-    assert record.read_record(file) == [*steps(1, 2), *steps(3, 4, loss=0.5)]
+    assert records.read_record(file) == steps(1, 2, 3, 4)
+    list(records.recorded(steps(3, 4, loss=0.5), file))
+    assert records.read_record(file) == [*steps(1, 2), *steps(3, 4, loss=0.5)]
 
 
 def test_no_record_is_an_empty_one(tmp_path):
-    assert record.read_record(tmp_path / "none.csv") == []
+    assert records.read_record(tmp_path / "none.csv") == []
 
 
 ABOUT = {"sigma": 25, "networks": {"a": {"depth": 3}}}
 
 
-def several() -> record.Runs:
+def several() -> records.Runs:
     return {
         ("SGD", "a, b", 0.1, 0): [Step(1, 2, 0.5, 0.1, 3, 16), Step(2, 2, 0.4, 0, 6, 32, 20.5)],
         ("Adam", "b", 1, 7): [Step(2, 2, 0.25, 0, 1, 8, 30.125, clipped=0.75)],
@@ -72,8 +72,8 @@ def several() -> record.Runs:
 
 def test_several_trainings_are_read_as_they_were_written(tmp_path):
     file = tmp_path / "several.csv"
-    record.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
-    assert record.read_comparison(file) == record.read_comparison(file, ABOUT) == several()
+    records.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
+    assert records.read_comparison(file) == records.read_comparison(file, ABOUT) == several()
     header, first, *_ = file.read_text("utf-8").splitlines()
     assert header.startswith("optimizer,network,rate,seed,step,steps,loss,")
     assert first.startswith('SGD,"a, b",0.1,0,1,2,0.5,')
@@ -83,27 +83,27 @@ def test_several_trainings_are_read_as_they_were_written(tmp_path):
 
 def test_a_record_of_other_settings_is_begun_anew(tmp_path):
     file = tmp_path / "several.csv"
-    record.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
-    assert record.read_comparison(file, ABOUT | {"sigma": 50}) == {}
+    records.write_comparison(file, ["optimizer", "network", "rate", "seed"], several(), ABOUT)
+    assert records.read_comparison(file, ABOUT | {"sigma": 50}) == {}
 
 
 def test_a_training_that_diverged_is_read(tmp_path):
     file = tmp_path / "several.csv"
     lost = Step(1, 2, float("nan"), 0.1, 3, 16, float("nan"))
-    record.write_comparison(file, ["seed"], {(0,): [lost]}, ABOUT)
-    (last,) = record.read_comparison(file)[0,]
+    records.write_comparison(file, ["seed"], {(0,): [lost]}, ABOUT)
+    (last,) = records.read_comparison(file)[0,]
     assert np.isnan(last.loss) and np.isnan(last.val_psnr)
 
 
 def test_another_file_is_no_record_of_several_trainings(tmp_path):
     file = tmp_path / "several.csv"
-    record.write_comparison(file, ["seed"], {(0,): steps(1)}, ABOUT)
+    records.write_comparison(file, ["seed"], {(0,): steps(1)}, ABOUT)
     for text in ("day,rain\nMonday,3\n", file.read_text("utf-8").replace(",10,", ",ten,")):
         file.write_text(text)
         with raises(ValueError, f"{file} is not a record of several trainings"):
-            record.read_comparison(file)
+            records.read_comparison(file)
     with pytest.raises(FileNotFoundError):
-        record.read_comparison(tmp_path / "none.csv")
+        records.read_comparison(tmp_path / "none.csv")
 
 
 FIGURE_2 = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
@@ -111,18 +111,18 @@ FIGURE_2 = runpy.run_path(str(ROOT / "data" / "record_figure_2.py"))
 
 def test_the_record_of_figure_2_has_the_settings_of_its_script():
     about = FIGURE_2["about"](FIGURE_2["STEPS"])
-    runs = record.read_comparison(record.RECORDS / "figure-2.csv", about)
+    runs = records.read_comparison(records.RECORDS / "figure-2.csv", about)
     assert {key[:2] for key in runs} == {(o, n) for o in about["config"] for n in about["networks"]}
-    for (optimizer, *_), records in runs.items():
+    for (optimizer, *_), trained in runs.items():
         config = about["config"][optimizer]
-        if np.isfinite(records[-1].loss):
-            assert [s.step for s in records] == [i * config["validate_every"] for i in range(1, 25)]
-            assert records[-1].step == config["steps"] and records[-1].lr == 0
-            assert 5 < records[-1].val_psnr < 40 and all(0 <= s.clipped <= 1 for s in records)
+        if np.isfinite(trained[-1].loss):
+            assert [s.step for s in trained] == [i * config["validate_every"] for i in range(1, 25)]
+            assert trained[-1].step == config["steps"] and trained[-1].lr == 0
+            assert 5 < trained[-1].val_psnr < 40 and all(0 <= s.clipped <= 1 for s in trained)
 
 
 def test_the_best_rate_of_figure_2_has_a_worse_neighbour_on_either_side_and_three_seeds():
-    runs = record.read_comparison(record.RECORDS / "figure-2.csv")
+    runs = records.read_comparison(records.RECORDS / "figure-2.csv")
     for optimizer, network in {key[:2] for key in runs}:
         assert FIGURE_2["next_rate"](runs, optimizer, network, 0) is None
         best = FIGURE_2["best_rate"](runs, optimizer, network, 0)
@@ -137,7 +137,7 @@ SHARING = runpy.run_path(str(ROOT / "data" / "record_sharing.py"))
 
 
 def test_the_record_of_sharing_has_every_training_of_its_script_on_every_task():
-    runs = record.read_comparison(record.RECORDS / "sharing.csv", SHARING["about"]())
+    runs = records.read_comparison(records.RECORDS / "sharing.csv", SHARING["about"]())
     expected = {
         (name, task, width, seed, steps)
         for name, width, steps in SHARING["trainings"]()
@@ -155,7 +155,7 @@ LESSON_09 = runpy.run_path(str(ROOT / "data" / "record_lesson_09.py"))
 
 def test_the_record_of_lesson_09_has_every_reader_and_the_settings_of_its_script():
     about = LESSON_09["about"](LESSON_09["STEPS"])
-    runs = record.read_comparison(record.RECORDS / "lesson-09.csv", about)
+    runs = records.read_comparison(records.RECORDS / "lesson-09.csv", about)
     wanted = {
         (network, layer, target, seed)
         for network, layer, seed in LESSON_09["readers"]()
@@ -180,7 +180,7 @@ LESSON_06 = runpy.run_path(str(ROOT / "data" / "record_lesson_06.py"))
 
 
 def test_the_record_of_lesson_06_has_the_settings_of_its_script():
-    runs = record.read_comparison(record.RECORDS / "lesson-06.csv", LESSON_06["about"]())
+    runs = records.read_comparison(records.RECORDS / "lesson-06.csv", LESSON_06["about"]())
     expected = itertools.product(
         ["Adam"], LESSON_06["networks"](), LESSON_06["RATES"], LESSON_06["SEEDS"]
     )
@@ -188,3 +188,29 @@ def test_the_record_of_lesson_06_has_the_settings_of_its_script():
     for (*_, rate, _), steps in runs.items():
         assert [s.step for s in steps] == list(range(48, 385, 48)) and steps[-1].lr == 0
         assert max(s.lr for s in steps) <= rate and 5 < steps[-1].val_psnr < 40
+
+
+RESIDUAL = runpy.run_path(str(ROOT / "data" / "record_residual.py"))
+
+
+def test_the_record_of_lesson_05_has_the_settings_of_its_script_and_three_seeds_at_every_rate():
+    runs = records.read_comparison(records.RECORDS / "residual.csv", RESIDUAL["about"]())
+    wanted = {(e, net) for e, asked in RESIDUAL["EXPERIMENTS"].items() for net in asked["networks"]}
+    assert {key[:2] for key in runs} == wanted
+    for (experiment, network, rate, _), trained in runs.items():
+        updates = RESIDUAL["EXPERIMENTS"][experiment]["updates"]
+        if np.isfinite(trained[-1].loss):
+            assert [s.step for s in trained] == [updates * i // 4 for i in (1, 2, 3, 4)]
+            assert 5 < trained[-1].val_psnr < 80
+        key = experiment, network, rate
+        assert [other[3] for other in runs if other[:3] == key] == [0, 1, 2]
+
+
+def test_the_best_rate_of_lesson_05_has_a_worse_neighbour_on_either_side():
+    runs = records.read_comparison(records.RECORDS / "residual.csv")
+    for experiment, network in {key[:2] for key in runs}:
+        assert RESIDUAL["next_rate"](runs, experiment, network) is None
+        ends = RESIDUAL["final_by_rate"](runs, experiment, network)
+        rates = RESIDUAL["RATES"]
+        place = rates.index(RESIDUAL["best_rate"](ends))
+        assert 0 < place < len(rates) - 1 and {*rates[place - 1 : place + 2]} <= {*ends}
