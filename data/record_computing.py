@@ -31,7 +31,7 @@ import torch
 import dncnn_lib as dn
 from dncnn_lib.datasets import image_set
 from dncnn_lib.evaluation import PROTOCOLS
-from dncnn_lib.making.record import RECORDS, Runs, read_comparison, write_comparison
+from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
 SIGMA, STEPS = 25, 100
 SMALL, LARGE = {"depth": 8, "width": 32}, {"depth": 17, "width": 64}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import dncnn_lib as dn
 from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
-from dncnn_lib.making.record import RECORDS, Runs, read_comparison, write_comparison
+from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
 SIGMA, STEPS = 25, 600
 NETWORK = {"depth": 17, "width": 64}

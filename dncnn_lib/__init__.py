@@ -3,11 +3,11 @@
 The core, in the order in which its modules build on one another:
 
 - ``images``     files, arrays, tensors: in and out
-- ``degrade``    noise, JPEG and down-up sampling; ``apply`` degrades one image
-- ``model``      ``DnCNN``
+- ``degrade``    noise, cameras, JPEG and down-up sampling; ``apply`` degrades one image
+- ``model``      ``DnCNN``; ``ffdnet``: a network that is told the noise level
 - ``metrics``    PSNR and SSIM
 - ``patches``    clean training patches; ``tasks``: what a network is given and should answer
-- ``training``   ``train``; ``optim``: its optimizers
+- ``training``   ``train``; ``optim``: its optimizers; ``records``: of training, as files
 - ``restoring``  ``denoise``
 - ``evaluation`` ``Comparison``: degrade, restore, compare; the protocols of the papers
 - ``samples``    the pictures that ship with the project; ``datasets``: the standard sets
@@ -26,6 +26,7 @@ The wings, each imported on its own:
 
 from .datasets import dataset_names, load_dataset, training_images
 from .degrade import (
+    CameraNoise,
     Degradation,
     DownUp,
     GaussianNoise,
@@ -38,6 +39,7 @@ from .degrade import (
     apply,
 )
 from .evaluation import Comparison, Score, compare, evaluate
+from .ffdnet import FFDNet
 from .images import read_image, write_image
 from .making.recipes import recipe, recipe_names
 from .metrics import luma, psnr, shave, ssim
@@ -45,17 +47,20 @@ from .model import DnCNN
 from .patches import PatchSampler
 from .restoring import denoise
 from .samples import held_out_images, sample_image, sample_names, small_training_set
-from .tasks import noise2noise, with_noise_level, with_noise_map
+from .tasks import BlindSpot, noise2noise, noise2void, with_noise_level, with_noise_map
 from .training import Step, TrainConfig, train
 from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlindSpot",
+    "CameraNoise",
     "Comparison",
     "Degradation",
     "DnCNN",
     "DownUp",
+    "FFDNet",
     "GaussianNoise",
     "JPEGCompression",
     "PatchSampler",
@@ -79,6 +84,7 @@ __all__ = [
     "luma",
     "model_names",
     "noise2noise",
+    "noise2void",
     "psnr",
     "read_image",
     "recipe",

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import _check
+from . import _check, camera
 from .images import as_batch, is_floating
 from .jpeg import compress
 from .resize import resize
@@ -79,6 +79,10 @@ def draw(span: Span, clean: Tensor, generator: torch.Generator) -> Tensor:
         part = torch.randperm(len(clean), generator=generator, device=clean.device)
         u = (part.view(-1, 1, 1, 1) + u) / len(clean)
     return (low + (high - low) * u).to(clean.dtype)
+
+
+def _logarithms(span: Span) -> Span:
+    return tuple(map(math.log, span)) if isinstance(span, tuple) else math.log(span)
 
 
 def _dealt(
@@ -223,6 +227,56 @@ class JPEGCompression(Degradation):
 
 
 @dataclass(frozen=True)
+class CameraNoise(Degradation):
+    """The noise of a camera, from its sensor to its file: on linear light x it has the variance
+    (a·x + b) / light; then come demosaicing, white balance, sRGB and JPEG (module ``camera``). So
+    it depends on the brightness, and neighbouring pixels and colours have it in common.
+
+    What a noise-free recording would lose to demosaicing is not counted: ``clean`` stands for the
+    mean of many photographs by the same camera. A grey image is taken by a camera without colours.
+
+    iso: 100 to 25,600; a and b are those of the median of many cameras (``camera.sensor_noise``).
+    light: that a pixel gathers, relative to those cameras; ``camera.PHONE`` for a phone.
+        Both: one number or a range, drawn evenly on a logarithmic scale.
+    quality: of the JPEG file, 1 to 100; None for no file, and a result that is not rounded.
+    """
+
+    iso: Span = parameter(default=3200, at_least=100, at_most=25600)
+    light: Span = parameter(default=1.0, above=0.0)
+    quality: int | None = 95
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quality is not None:
+            quality = _check.integer("quality", self.quality, at_least=1)
+            if quality > 100:
+                _check.fail("quality", quality, "at most 100")
+            object.__setattr__(self, "quality", quality)
+
+    def degrade(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        iso, light = (
+            draw(_logarithms(span), clean, generator).exp() for span in (self.iso, self.light)
+        )
+        raw = camera.mosaic(camera.to_linear(clean.clamp(0, 1)) / camera.balance(clean))
+        noisy = expose(raw, iso, light, generator)
+        channels = clean.shape[1]
+        noise = camera.develop(noisy, channels) - camera.develop(raw, channels)
+        degraded = (clean + noise).clamp(0, 1)
+        if self.quality is None:
+            return degraded
+        return compress(degraded, degraded.new_full((len(clean),), self.quality))
+
+
+def expose(raw: Tensor, iso: Tensor, light: Tensor, generator: torch.Generator) -> Tensor:
+    """What a sensor records of ``raw`` (B, 1, H, W), light in [0, 1], at ``iso`` and with the light
+    of a pixel ``light``, both (B, 1, 1, 1): y = x + v, v ~ N(0, (a·x + b) / light), and no more
+    than white, 1."""
+    a, b = camera.sensor_noise(iso)
+    deviation = ((a * raw + b) / light).sqrt()
+    return (raw + deviation * white_noise(raw, generator)).clamp(max=1)
+
+
+@dataclass(frozen=True)
 class RandomChoice(Degradation):
     """One of several degradations for each image, in equal shares over a batch, in random order."""
 
@@ -310,5 +364,6 @@ KINDS = {
     "quantisation": Kind("grey levels", 2, 64, 6, Quantisation),
     "JPEG": Kind("quality", 1, 100, 10, JPEGCompression),
     "down-up": Kind("scale", 2, 8, 3, DownUp),
+    "phone camera": Kind("ISO", 100, 25600, 3200, lambda iso: CameraNoise(iso, camera.PHONE)),
 }
 """The kinds that widgets and the explorer offer, by the name that they show."""

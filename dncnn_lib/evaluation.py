@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from . import _check
-from .degrade import GaussianNoise, JPEGCompression, apply
+from .camera import PHONE
+from .degrade import CameraNoise, GaussianNoise, JPEGCompression, apply
 from .images import as_batch, as_float, is_floating
 from .metrics import luma, psnr, shave, ssim
 from .resize import resize
@@ -254,6 +255,11 @@ def deblocking_case(image: np.ndarray, quality: int, seed: int = 0) -> Case:
     return Case(apply(JPEGCompression(quality), clean), clean)
 
 
+def camera_case(image: np.ndarray, iso: float, seed: int = 0) -> Case:
+    """image: (H, W) or (H, W, 3), float32 in [0, 1]; iso: of a phone's camera."""
+    return Case(apply(CameraNoise(iso, PHONE), image, seed), image)
+
+
 def _rounded(image: Tensor) -> Tensor:
     """To 8 bits, halves away from zero as in MATLAB."""
     return (image.clamp(0, 1) * 255 + 0.5).floor() / 255
@@ -274,12 +280,18 @@ _DEBLOCKING = (
     "The luma (MATLAB's rgb2ycbcr), rounded to 8 bits, is coded as a grey JPEG of that quality "
     "(libjpeg); the restored image is not rounded; mean over the images"
 )
+_CAMERA = (
+    "CameraNoise of a phone at that ISO, drawn on the CPU with the seed 0 + the number of the "
+    "image in its set, from 0; the restored image is clipped to [0, 1] and not rounded; mean over "
+    "the images"
+)
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         Protocol("gaussian", "sigma", (15, 25, 50), _GAUSSIAN, gaussian_case),
         Protocol("super-resolution", "scale", (2, 3, 4), _SUPER_RESOLUTION, super_resolution_case),
         Protocol("deblocking", "quality", (10, 20, 30, 40), _DEBLOCKING, deblocking_case),
+        Protocol("camera", "ISO", (1600, 6400, 25600), _CAMERA, camera_case),
     )
 }
 """By the task's name."""

@@ -14,6 +14,46 @@ from torch import Tensor, nn
 from . import _check
 
 
+def conv_layers(
+    inputs: int, outputs: int, depth: int, width: int, batch_norm: bool, bias: bool
+) -> nn.Sequential:
+    """``Conv+ReLU``, then ``depth - 2`` times ``Conv[+BN]+ReLU``, then ``Conv``: (B, inputs, H, W)
+    to (B, outputs, H, W). Every convolution is 3×3 with one pixel of zero padding."""
+
+    def conv(inputs: int, outputs: int) -> nn.Conv2d:
+        return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=bias)
+
+    layers: list[nn.Module] = [conv(inputs, width), nn.ReLU(inplace=True)]
+    for _ in range(depth - 2):
+        layers.append(conv(width, width))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers, conv(width, outputs))
+
+
+def initialise(net: nn.Module, width: int, generator: torch.Generator | None = None) -> None:
+    """Draw the first weights as the authors' MatConvNet code does.
+
+    Convolutions: He, N(0, 2 / (9·width)), biases 0. Batch norm: γ from the same law, pushed away
+    from zero to |γ| ≥ 0.025, and β = 0. The small γ keep the first answer of the network small,
+    without which training is slow to begin; lesson 06 shows it.
+    """
+    std = math.sqrt(2 / (9 * width))
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, 0, std, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            nn.init.normal_(module.weight, 0, std, generator=generator)
+            with torch.no_grad():
+                sign = torch.where(module.weight < 0, -1.0, 1.0)
+                module.weight.copy_(sign * module.weight.abs().clamp(min=0.025))
+            nn.init.zeros_(module.bias)
+
+
 class DnCNN(nn.Module):
     """The denoising network of Zhang et al. (2017).
 
@@ -57,39 +97,14 @@ class DnCNN(nn.Module):
         self.batch_norm = bool(batch_norm)
         self.bias = not self.batch_norm if bias is None else bool(bias)
 
-        layers: list[nn.Module] = [self._conv(self.channels, self.width), nn.ReLU(inplace=True)]
-        for _ in range(self.depth - 2):
-            layers.append(self._conv(self.width, self.width))
-            if self.batch_norm:
-                layers.append(nn.BatchNorm2d(self.width))
-            layers.append(nn.ReLU(inplace=True))
-        layers.append(self._conv(self.width, self.channels))
-        self.layers = nn.Sequential(*layers)
+        self.layers = conv_layers(
+            self.channels, self.channels, self.depth, self.width, self.batch_norm, self.bias
+        )
         self.reset_parameters()
 
-    def _conv(self, inputs: int, outputs: int) -> nn.Conv2d:
-        return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=self.bias)
-
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Initialise as the authors' MatConvNet code does.
-
-        Convolutions: He, N(0, 2 / (9·width)). Batch norm: γ from the same law, pushed away from
-        zero to |γ| ≥ 0.025, and β = 0. The small γ keep the first answer of the
-        network small, without which training is slow to begin; lesson 06 shows it.
-        """
-        std = math.sqrt(2 / (9 * self.width))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, 0, std, generator=generator)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.BatchNorm2d):
-                module.reset_running_stats()
-                nn.init.normal_(module.weight, 0, std, generator=generator)
-                with torch.no_grad():
-                    sign = torch.where(module.weight < 0, -1.0, 1.0)
-                    module.weight.copy_(sign * module.weight.abs().clamp(min=0.025))
-                nn.init.zeros_(module.bias)
+        """Initialise as the authors' MatConvNet code does: see ``initialise``."""
+        initialise(self, self.width, generator)
 
     @property
     def receptive_field(self) -> int:

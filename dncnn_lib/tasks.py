@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import _check
 from .degrade import GaussianNoise, white_noise
@@ -48,6 +48,50 @@ def _noise2noise(degradation: Task, clean: Tensor, generator: torch.Generator):
     return degradation(clean, generator), degradation(clean, generator)
 
 
+def noise2void(degradation: Task, share: float = 0.02) -> Task:
+    """Without clean targets, and with one degraded version only: some pixels are hidden, and what
+    they were is what a ``BlindSpot`` network learns to tell from their neighbours.
+
+    share: of the pixels, hidden at random. They are overwritten by a neighbour, at the same place
+        of the 5×5 around each in one batch, at another in the next.
+    Source: Krull, Buchholz, Jug, "Noise2Void: Learning Denoising from Single Noisy Images", CVPR
+    2019, who hide 64 pixels in a patch of 64×64. Works where noise in neighbouring pixels is
+    independent, and has mean zero.
+    """
+    return functools.partial(
+        _noise2void, degradation, _check.real("share", share, above=0.0, below=1.0)
+    )
+
+
+def _noise2void(degradation: Task, share: float, clean: Tensor, generator: torch.Generator):
+    noisy = degradation(clean, generator)
+    batch, _, height, width = noisy.shape
+    shape = (batch, 1, height, width)
+    hidden = torch.rand(shape, generator=generator, device=noisy.device) < share
+    lot = int(torch.randint(24, (), generator=generator, device=noisy.device))
+    place = lot + (lot >= 12)  # one of the 24 places around the middle of a square of 5×5
+    beside = torch.roll(noisy, (place // 5 - 2, place % 5 - 2), (2, 3))
+    return (torch.where(hidden, beside, noisy), noisy, hidden), noisy
+
+
+class BlindSpot(nn.Module):
+    """A network while it learns by ``noise2void``: its answer counts at hidden pixels alone.
+
+    ``BlindSpot(net)(noisy)`` is ``net(noisy)``. ``BlindSpot(net)(masked, noisy, hidden)`` is the
+    answer of ``net`` to ``masked`` where ``hidden``, and else ``noisy``, which is the target there.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, noisy: Tensor, target: Tensor | None = None, hidden: Tensor | None = None
+    ) -> Tensor:
+        restored = self.net(noisy)
+        return restored if hidden is None else torch.where(hidden, restored, target)
+
+
 def with_noise_map(noise: GaussianNoise) -> Task:
     """The network is told σ: it is called ``net(noisy, sigma)`` with a map (B, 1, H, W) in units of
     [0, 1].
@@ -57,13 +101,20 @@ def with_noise_map(noise: GaussianNoise) -> Task:
     """
     if not isinstance(noise, GaussianNoise):
         _check.wrong_type("noise", noise, "a GaussianNoise")
-    return functools.partial(_with_noise_map, noise)
+    return _WithNoiseMap(noise)
 
 
-def _with_noise_map(noise: GaussianNoise, clean: Tensor, generator: torch.Generator):
-    sigma = noise.levels(clean, generator)
-    noisy = clean + sigma * white_noise(clean, generator)
-    return (noisy, sigma.expand(-1, 1, *clean.shape[-2:])), clean
+@dataclass(frozen=True, repr=False)
+class _WithNoiseMap:
+    noise: GaussianNoise
+
+    def __call__(self, clean: Tensor, generator: torch.Generator):
+        sigma = self.noise.levels(clean, generator)
+        noisy = clean + sigma * white_noise(clean, generator)
+        return (noisy, sigma.expand(-1, 1, *clean.shape[-2:])), clean
+
+    def __repr__(self) -> str:
+        return f"with_noise_map({self.noise})"
 
 
 def with_noise_level(*sigmas: float) -> Task:

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from . import _check, _files
 from ._files import DATA
 from ._formats import State, Unfit, kair_state, read_mat, read_pth
+from .ffdnet import FFDNet
 from .model import DnCNN
 
 WEIGHTS = DATA / "weights"
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"dncnn": DnCNN}
+ARCHITECTURES: dict[str, type[nn.Module]] = {"dncnn": DnCNN, "ffdnet": FFDNet}
 """What a weights' file can hold, by the key of its metadata. A class has a property ``config``, the
 arguments that build it again, and ``reset_parameters(generator)``, which draws its first weights.
 """

@@ -1,5 +1,6 @@
 """Degradations against the theory of their noise, and against Pillow."""
 
+import copy
 from dataclasses import FrozenInstanceError, dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 
 from dncnn_lib.degrade import (
     KINDS,
+    CameraNoise,
     Degradation,
     DownUp,
     GaussianNoise,
@@ -33,6 +35,7 @@ ALL = [
     DownUp((2, 3, 4)),
     JPEGCompression((5, 99)),
     Quantisation(6),
+    CameraNoise((100, 25600), light=0.1),
     RandomChoice(GaussianNoise(25), JPEGCompression(50)),
 ]
 
@@ -64,7 +67,7 @@ def test_the_generator_decides_everything(degradation):
 @pytest.mark.parametrize("degradation", ALL, ids=repr)
 def test_frozen_equal_and_hashable(degradation):
     name = next(iter(vars(degradation)))
-    twin = type(degradation)(*_arguments(degradation))
+    twin = type(degradation)(*copy.deepcopy(_arguments(degradation)))
     assert degradation == twin and hash(degradation) == hash(twin)
     assert repr(degradation) == repr(twin)
     with pytest.raises(FrozenInstanceError):
@@ -72,8 +75,9 @@ def test_frozen_equal_and_hashable(degradation):
 
 
 def _arguments(degradation) -> tuple:
-    value = next(iter(vars(degradation).values()))
-    return value if isinstance(degradation, RandomChoice) else (value,)
+    if isinstance(degradation, RandomChoice):
+        return degradation.degradations
+    return tuple(vars(degradation).values())
 
 
 @pytest.mark.parametrize("kind", [GaussianNoise, PoissonNoise, JPEGCompression, DownUp])

@@ -18,7 +18,7 @@ from torch import nn
 
 from dncnn_lib import evaluation
 from dncnn_lib.datasets import image_set
-from dncnn_lib.degrade import GaussianNoise, JPEGCompression, PoissonNoise, apply
+from dncnn_lib.degrade import CameraNoise, GaussianNoise, JPEGCompression, PoissonNoise, apply
 from dncnn_lib.evaluation import (
     PROTOCOLS,
     Comparison,
@@ -353,6 +353,13 @@ def test_deblocking_is_pillows_grey_jpeg_of_the_luma():
     assert shown.ssim == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_camera_is_a_phones():
+    image = picture(40, 48, 3)
+    shown = PROTOCOLS["camera"].compare(UNCHANGED, image, 6400, seed=3)
+    noisy = apply(CameraNoise(6400, light=1 / 30), image, seed=3)
+    assert np.array_equal(shown.degraded, noisy) and np.array_equal(shown.clean, image)
+
+
 def test_what_cannot_be_measured():
     image = photograph(20, 20)
     reduce, code = PROTOCOLS["super-resolution"], PROTOCOLS["deblocking"]
@@ -368,11 +375,12 @@ def test_what_cannot_be_measured():
         PROTOCOLS["gaussian"].compare(UNCHANGED, image, -1)
 
 
-def test_the_protocols_are_those_of_the_paper():
+def test_the_protocols_are_those_of_the_paper_and_a_camera():
     assert {name: (p.parameter, p.levels) for name, p in PROTOCOLS.items()} == {
         "gaussian": ("sigma", (15, 25, 50)),
         "super-resolution": ("scale", (2, 3, 4)),
         "deblocking": ("quality", (10, 20, 30, 40)),
+        "camera": ("ISO", (1600, 6400, 25600)),
     }
     assert all(protocol.name == name and protocol.words for name, protocol in PROTOCOLS.items())
 

@@ -19,12 +19,12 @@ CORE = [
     {"_tiff"},
     {"_codecs"},
     {"_encoders"},
-    {"hardware", "images", "metrics", "model", "optim", "resize"},
-    {"_formats", "jpeg", "patches", "samples"},
+    {"camera", "hardware", "images", "metrics", "model", "optim", "resize"},
+    {"_formats", "ffdnet", "jpeg", "patches", "samples"},
     {"datasets", "degrade", "zoo"},
     {"tasks"},
     {"restoring", "training"},
-    {"evaluation"},
+    {"evaluation", "records"},
 ]
 WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"cli"}]
 LAYER = {name: number for number, names in enumerate(CORE + WINGS) for name in names}

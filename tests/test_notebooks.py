@@ -94,9 +94,53 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
     links = []
     for word, other in (("Previous", number - 1), ("Next", number + 1)):
         if 0 <= other < len(LESSONS):
-            title = re.search(r"^# (\d\d) · (.+)$", markdown(LESSONS[other], 0), re.MULTILINE)
+            title = re.search(r"^# (\d\db?) · (.+)$", markdown(LESSONS[other], 0), re.MULTILINE)
             links.append(f"[{word}: {title[1]} {title[2]}]({LESSONS[other].name})")
     links.append(f"[Solutions](solutions/{LESSONS[number].name})")
     line = " · ".join(links)
     assert markdown(LESSONS[number], 0).startswith(line + "\n\n# ")
     assert markdown(LESSONS[number], -1).endswith("\n\n" + line)
+
+
+# ------------------------------------------------------------------------------------ the glossary
+
+UNLINKED = {
+    "03_building_dncnn.ipynb",
+    "04_training.ipynb",
+}
+"""Lessons in which the terms are not links yet."""
+
+
+def sources(path: Path) -> dict[str, str]:
+    """The text of each cell by its id, to which a link leads by ``#cell-id=``: JupyterLab scrolls
+    to it even where the notebook has to be opened first, as it does not to a heading."""
+    return {c["id"]: "".join(c["source"]) for c in json.loads(path.read_text("utf-8"))["cells"]}
+
+
+TERMS = {
+    name: text
+    for name, text in sources(ROOT / "notebooks" / "glossary.ipynb").items()
+    if text.startswith("### ")
+}
+
+
+def test_each_term_is_in_the_glossary_once_and_in_order():
+    headings = [text.splitlines()[0].removeprefix("### ") for text in TERMS.values()]
+    assert headings == sorted(set(headings), key=str.lower)
+    assert list(TERMS) == [re.sub("[^a-z0-9]+", "-", head.lower()) for head in headings]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_link_to_the_glossary_leads_to_a_term(path):
+    found = re.findall(r"glossary\.ipynb#([^)]*)\)", "\n".join(sources(path).values()))
+    assert {link.removeprefix("cell-id=") for link in found} <= set(TERMS)
+    assert len(found) == len(set(found)), "linked at its first use, and not again"
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_is_a_link_where_it_is_first_taught(name):
+    """The glossary leads to that cell, and the cell back to the glossary."""
+    (lesson, cell) = re.findall(r"\]\((\w+\.ipynb)#cell-id=([\w-]+)\)", TERMS[name])[-1]
+    if lesson in UNLINKED:
+        pytest.skip(f"{lesson} has no links yet")
+    assert f"](glossary.ipynb#cell-id={name})" in sources(ROOT / "notebooks" / lesson)[cell]

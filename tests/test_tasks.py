@@ -10,7 +10,14 @@ from helpers import picture, raises, seeded
 from torch import nn
 
 from dncnn_lib.degrade import GaussianNoise, PoissonNoise
-from dncnn_lib.tasks import noise2noise, pair, with_noise_level, with_noise_map
+from dncnn_lib.tasks import (
+    BlindSpot,
+    noise2noise,
+    noise2void,
+    pair,
+    with_noise_level,
+    with_noise_map,
+)
 from dncnn_lib.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -76,6 +83,58 @@ def test_noise2noise_is_made_of_two_draws_of_the_same_degradation():
     assert not torch.equal(first, second)
 
 
+# -------------------------------------------------------------------------------------- noise2void
+
+
+def test_noise2void_hides_a_share_of_the_pixels_behind_a_neighbour():
+    clean = torch.rand((2, 3, 40, 50), generator=seeded())
+    places = set()
+    for seed in range(40):
+        (masked, noisy, hidden), target = pair(
+            noise2void(GaussianNoise(25), share=0.1), clean, seeded(seed)
+        )
+        assert target is noisy and torch.equal(noisy, GaussianNoise(25)(clean, seeded(seed)))
+        assert float(hidden.float().mean()) == pytest.approx(0.1, abs=5 * math.sqrt(0.09 / 4000))
+        assert torch.equal(masked != noisy, hidden.expand_as(noisy))  # in all channels
+        fits = [
+            (down, right)
+            for down, right in itertools.product(range(-2, 3), repeat=2)
+            if torch.equal(
+                torch.where(hidden, torch.roll(noisy, (down, right), (2, 3)), noisy), masked
+            )
+        ]
+        assert len(fits) == 1
+        places.update(fits)
+    assert len(places) > 12 and (0, 0) not in places
+
+
+def test_a_blind_spot_network_answers_at_hidden_pixels_alone():
+    net = Gain(0.25)
+    given, target = torch.ones(1, 1, 4, 5), torch.full((1, 1, 4, 5), 3.0)
+    hidden = torch.rand((1, 1, 4, 5), generator=seeded()) < 0.5
+    answer = BlindSpot(net)(given, target, hidden)
+    assert torch.equal(answer, torch.where(hidden, 0.25, 3.0))
+    assert torch.equal(BlindSpot(net)(given), 0.25 * given)
+
+
+def test_training_by_noise2void_is_blind_to_the_pixel_itself():
+    """White images: the best gain from independent noisy neighbours is 1/(1 + σ²), that of a
+    network which sees its target 1."""
+    net = Gain(0.2)
+    config = TrainConfig(**{**PLAIN, "steps": 200, "optimizer": "adam", "lr": 0.02})
+    task = noise2void(GaussianNoise(128), share=0.2)
+    for _ in train(BlindSpot(net), WHITE, task, config):
+        pass
+    assert net.gain.item() == pytest.approx(1 / (1 + (128 / 255) ** 2), abs=0.03)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_some_pixels_are_hidden_but_not_all(share):
+    rule = "greater than 0" if share == 0 else "less than 1"
+    with raises(ValueError, f"share is {float(share)}, but must be {rule}"):
+        noise2void(GaussianNoise(25), share)
+
+
 # ------------------------------------------------------------------------------- with the noise map
 
 
@@ -92,6 +151,11 @@ def test_the_network_is_told_the_noise_it_gets(images):
         measured = (noisy - 1).flatten(1).std(1)
         spread = 5 / math.sqrt(2 * noisy[0].numel())
         torch.testing.assert_close(measured, levels, rtol=spread, atol=0)
+
+
+def test_a_card_tells_the_task_with_a_noise_map():
+    task = with_noise_map(GaussianNoise((0, 75)))
+    assert repr(task) == "with_noise_map(GaussianNoise(sigma=(0, 75)))"
 
 
 def test_the_target_of_a_noise_map_is_clean():

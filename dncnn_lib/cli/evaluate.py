@@ -53,15 +53,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     option("--scale", nargs="+", type=int, help="super-resolution by these scales")
     option("--quality", nargs="+", type=int, help="deblocking of JPEG of these qualities")
+    option("--iso", nargs="+", type=float, help="noise of a phone's camera at these ISO")
     option("--csv", metavar="FILE", help="also write every image's numbers and the means to a file")
     option("--per-image", action="store_true", help="show a row for every image, not only means")
     option("--paper", action="store_true", help="the paper's tables, with its numbers beside ours")
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.paper and (options.set or options.sigma or options.scale or options.quality):
+    asked = (options.set, options.sigma, options.scale, options.quality, options.iso)
+    if options.paper and any(asked):
         raise ValueError(
-            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality"
+            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality and "
+            "--iso"
         )
     stored = _stored(options.csv) if options.csv else []
     models = {name: load_model(name) for name in options.model}
@@ -116,11 +119,12 @@ def _measure_paper(models: dict[str, nn.Module]) -> Iterator[Entry]:
 
 
 def _measure_options(models: dict[str, nn.Module], options: argparse.Namespace) -> Iterator[Entry]:
-    """Every model on every set of --set, at the levels of --sigma, --scale and --quality."""
+    """Every model on every set of --set, at the levels of --sigma, --scale, --quality and --iso."""
     levels = {
         "gaussian": options.sigma,
         "super-resolution": options.scale,
         "deblocking": options.quality,
+        "camera": options.iso,
     }
     if not any(levels.values()):
         levels["gaussian"] = PROTOCOLS["gaussian"].levels
@@ -142,7 +146,7 @@ def _measure_options(models: dict[str, nn.Module], options: argparse.Namespace) 
         for set_name in names:
             for task, level in jobs:
                 images, title = sets[set_name, grey(model, task)], f"{set_name}, {task} {level:g}"
-                if task == "gaussian" and model.channels == 3:
+                if task in ("gaussian", "camera") and model.channels == 3:
                     images = {image: to_colour(pixels) for image, pixels in images.items()}
                 measured = tables.measure_set(name, model, task, set_name, images, level)
                 yield from bar(measured, title, "image", len(images) + 1, leave=False)

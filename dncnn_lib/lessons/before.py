@@ -1,11 +1,12 @@
-"""Lesson 02, Before DnCNN: what a system looks at for one pixel, as a widget, too; the filters of
-several systems; the recorded table; and the checks of the exercises."""
+"""Lesson 02, Before DnCNN: what a system looks at for one pixel, as a widget, too; walks down an
+energy; the filters of several systems; the recorded table; and the checks of the exercises."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ import ipywidgets
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 
 from .. import _check
 from .._files import DATA
+from ..degrade import GaussianNoise
+from ..evaluation import compare
+from ..priors.tnrd import Step
 from ..restoring import takes_sigma
 from ..show.panels import panel
 from ..show.pictures import COLOURS, SERIES, screen_width, side_by_side
@@ -69,6 +73,18 @@ def window(image: np.ndarray, row: int, column: int) -> np.ndarray:
     return picture
 
 
+def differences(noisy: np.ndarray, row: int, column: int, size: int) -> np.ndarray:
+    """Mean squared difference of the patch around a pixel and those around its neighbours.
+
+    noisy: (H, W); size: of the patches, odd. Returns (61, 61), in the units of noisy squared; 0 in
+    the middle.
+    """
+    half = REACH + size // 2
+    area = noisy[row - half : row + half + 1, column - half : column + half + 1]
+    patches = np.lib.stride_tricks.sliding_window_view(area, (size, size))
+    return np.mean((patches - patches[REACH, REACH]) ** 2, axis=(2, 3))
+
+
 def covered(differences: np.ndarray, size: int, count: int) -> np.ndarray:
     """How many of the ``count`` patches that differ least cover each pixel of the window.
 
@@ -80,6 +96,24 @@ def covered(differences: np.ndarray, size: int, count: int) -> np.ndarray:
     for row, column in zip(*np.unravel_index(order, differences.shape)):
         seen[row : row + size, column : column + size] += 1
     return seen[half:-half, half:-half]
+
+
+def looks(models: Mapping[str, nn.Module], sigma: float = 25) -> dict[str, Look]:
+    """What systems look at, by title: a Gaussian filter of 0.75 pixels; NCSR, the 16 patches most
+    like the pixel's own; and each of ``models`` by its ``gradient``, told ``sigma`` (0–255)."""
+    found: dict[str, Look] = {
+        "Gaussian filter": lambda *_: _gaussian(0.75),
+        "NCSR": lambda *at: covered(differences(*at, size=7), size=7, count=16),
+    }
+    for title, model in models.items():
+        found[title] = lambda *at, model=model: gradient(model, *at, sigma)
+    return found
+
+
+def _gaussian(width: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(1.0 * (DISTANCE == 0), width)
 
 
 def look_picture(weights: np.ndarray) -> np.ndarray:
@@ -133,6 +167,18 @@ def look_explorer(
     return panel([switch, *sliders], answer, width=width)
 
 
+def responses(photographs: Iterable[np.ndarray], kernel: ArrayLike) -> np.ndarray:
+    """What a filter answers at every pixel of some photographs where it lies inside, (n,), in units
+    of the standard deviation of all its answers.
+
+    photographs: (H, W), on any scale; kernel: (h, w).
+    """
+    filters = torch.as_tensor(kernel, dtype=torch.float64)[None, None]
+    planes = [torch.as_tensor(photo, dtype=torch.float64)[None, None] for photo in photographs]
+    z = torch.cat([nn.functional.conv2d(plane, filters).flatten() for plane in planes])
+    return (z / z.std()).numpy()
+
+
 def plot_responses(z: np.ndarray) -> Axes:
     """The density of filter responses on a logarithmic axis, beside three laws: Gaussian and
     Laplace of the same standard deviation, and the Student-t law that fits best.
@@ -161,22 +207,33 @@ def plot_responses(z: np.ndarray) -> Axes:
     return ax
 
 
+def timed(walk: Callable[[], Iterable[Tensor]]) -> tuple[float, list[Tensor]]:
+    """The seconds that a walk takes, and the image before and after each of its steps."""
+    start = time.perf_counter()
+    images = list(walk())
+    return time.perf_counter() - start, images
+
+
 def plot_walks(
-    walks: Mapping[str, tuple[float, Sequence[float], Sequence[float]]],
+    walks: Mapping[str, tuple[float, Sequence[Tensor]]],
+    energy: Callable[[Tensor], float],
+    quality: Callable[[np.ndarray], float],
     marks: Mapping[str, tuple[float, float]],
 ) -> Figure:
     """Energy and PSNR against seconds, on the way to a minimum.
 
-    walks: label → (seconds in all, energy before and after each step, PSNR likewise); marks: label
-    → (seconds, PSNR in dB) of systems that have no such way.
+    walks: label → (seconds in all, image before and after each step), as ``timed`` gives them;
+    energy: of an image, a tensor; quality: of an image, an array, in dB; marks: label → (seconds,
+    PSNR in dB) of systems that have no such way.
     """
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), layout="constrained")
-    for (label, (seconds, energy, psnr)), line in zip(walks.items(), ("-", "--")):
-        x = seconds * np.arange(1, len(energy)) / (len(energy) - 1)
-        for ax, values in ((left, energy), (right, psnr)):
-            ax.plot(x, values[1:], line, color=SERIES[0], label=label)
+    for (label, (seconds, images)), line in zip(walks.items(), ("-", "--")):
+        x = seconds * np.arange(1, len(images)) / (len(images) - 1)
+        values = [(energy(image), quality(image.numpy())) for image in images[1:]]
+        for ax, heights in zip((left, right), zip(*values)):
+            ax.plot(x, heights, line, color=SERIES[0], label=label)
     for (label, place), marker in zip(marks.items(), "os"):
         right.plot(*place, marker, color=COLOURS["restored"], label=label)
     left.set(xscale="log", xlabel="seconds", ylabel="energy")
@@ -185,6 +242,40 @@ def plot_walks(
         ax.grid(alpha=0.3)
     right.legend()
     return figure
+
+
+def step_of(stage: Step) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor | float]:
+    """A stage of TNRD as the lesson's ``one_step`` takes it: filters (K, 1, m, m); φ, a function of
+    the responses (1, K, h, w); and the pull back to the noisy image."""
+    side = stage.size
+
+    def phi(z: Tensor) -> Tensor:
+        return stage.influence(z.flatten(2)).view_as(z) / len(stage.filters)
+
+    pull = 0.0 if stage.log_trust is None else stage.log_trust.exp()
+    return stage.filters.view(-1, 1, side, side), phi, pull
+
+
+def mean_psnr(model: nn.Module, pictures: Iterable[np.ndarray], level: float, told: float) -> float:
+    """The mean PSNR in dB of pictures with noise, once restored.
+
+    pictures: (H, W) in [0, 1]; number i gets noise with the seed i. level: σ of that noise; told:
+    the σ that a model is told if it takes one; both on the 0–255 scale.
+    """
+    noise = GaussianNoise(level)
+    found = [compare(x, noise, model, seed=i, sigma=told) for i, x in enumerate(pictures)]
+    return float(np.mean([each.psnr for each in found]))
+
+
+def wallpaper(period: int, side: int = 128) -> np.ndarray:
+    """A random tile of period×period pixels, repeated to (side, side) float32, from 0 to 1."""
+    from scipy.ndimage import gaussian_filter
+
+    tile = np.random.default_rng(0).random((period, period))
+    tile = gaussian_filter(tile, 0.8, mode="wrap")
+    tile = (tile - tile.min()) / (tile.max() - tile.min())
+    copies = side // period + 1
+    return np.tile(tile, (copies, copies))[:side, :side].astype(np.float32)
 
 
 def plot_periods(

@@ -35,7 +35,7 @@ def exercise(checks: Callable[..., None]) -> Callable[..., None]:
 
     Where it raises ``NotImplementedError``, the exercise is still open, and that is all that is
     said. (PyTorch raises the same error, with a message, for what it cannot compute: that answer is
-    wrong.)
+    wrong.) So is what ``unrepaired`` finds.
     """
 
     @functools.wraps(checks)
@@ -44,8 +44,9 @@ def exercise(checks: Callable[..., None]) -> Callable[..., None]:
             raise NotYet(f"{checks.__name__} checks a function, not {describe(function)}")
         try:
             checks(function, **seed)
-        except NotImplementedError:
-            print(f"{_name(function)}: still open. Fill it in and run this cell again.")
+        except NotImplementedError as still:
+            said = str(still) or "Fill it in and run this cell again."
+            print(f"{_name(function)}: still open. {said}")
 
     return checked
 
@@ -115,6 +116,23 @@ def check(
                 raise NotYet(f"{said}: {max(fitting, key=fitting.__getitem__)}")
             raise NotYet(f"{said}, {wrong}" + (f": {hint}" if hint else ""))
         print(f"right: {said}")
+
+
+def unrepaired(
+    function: Answer, cases: Sequence[Sequence[Any]], broken: Answer, symptom: str
+) -> None:
+    """For an exercise that gives broken code to repair: where a student's function still does in
+    every case what ``broken`` does, the exercise is open, and the symptom is what is said."""
+    for arguments in cases:
+        try:
+            result = function(*copy.deepcopy(arguments))
+        except Exception as error:
+            if _still_open(error):
+                raise
+            return  # ``check`` names it
+        if _wrong(result, broken(*copy.deepcopy(arguments)), tolerance=1e-4):
+            return
+    raise NotImplementedError(symptom)
 
 
 def describe(value: Any) -> str:

@@ -1,11 +1,12 @@
-"""Lesson 05, Residual or direct: snapshots of a training as a widget, and the checks of the
-exercises."""
+"""Lesson 05, Residual or direct: what is raced and copied, the best learning rate, snapshots of a
+training as a widget, and the checks of the exercises."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
@@ -13,13 +14,127 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from ..degrade import white_noise
 from ..evaluation import Comparison
 from ..model import DnCNN
 from ..restoring import denoise
+from ..samples import held_out_images, small_training_set
 from ..show.panels import Frame, frame_slider
+from ..show.pictures import COLOURS
 from ..tasks import Task
 from ..training import TrainConfig, train
 from .check import Answer, asked, check, exercise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def pieces(contrast: float = 1.0) -> dict[str, np.ndarray]:
+    """Four pieces of held-out pictures, (96, 96), values in [0, 1], around grey.
+
+    contrast: what their distance from grey is multiplied by, within (0, 1].
+    """
+    names = ("camera", "dogs", "pagoda", "drum")
+    pictures = held_out_images()
+    return {name: 0.5 + contrast * (pictures[name][100:196, 100:196] - 0.5) for name in names}
+
+
+def pale_photographs(contrast: float) -> list[np.ndarray]:
+    """The small training set, (H, W) uint8, with that contrast, as in ``pieces``."""
+    return [
+        np.round(128 + contrast * (photograph - 128.0)).astype(np.uint8)
+        for photograph in small_training_set()
+    ]
+
+
+def best_rate(ends: Mapping[float, Sequence[float]]) -> float:
+    """The learning rate with the highest PSNR, on the mean of the seeds.
+
+    ends: learning rate → PSNR in dB at the end, one number for each seed; a rate at which one of
+    them diverged to NaN comes last.
+    """
+    return max(ends, key=lambda rate: np.nan_to_num(np.mean(ends[rate]), nan=-np.inf))
+
+
+def plot_seeds(
+    results: Mapping[str, Mapping[float, Sequence[float]]],
+    styles: Mapping[str, tuple[str, str]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """A dot for each seed, and a line through the means.
+
+    results: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
+    and a marker of matplotlib, such as "--s").
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1] if ax is None else ax
+    for label, by_x in results.items():
+        colour, line = styles[label]
+        style = {"color": COLOURS[colour], "markersize": 5}
+        for x, values in by_x.items():
+            ax.plot([x] * len(values), values, line[-1], alpha=0.6, **style)
+        means = [np.mean(by_x[x]) for x in sorted(by_x)]
+        ax.plot(sorted(by_x), means, line[:-1], color=COLOURS[colour])
+        ax.plot([], [], line, label=label, **style)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def _shuffled(clean: Tensor, generator: torch.Generator) -> Tensor:
+    pixels = clean.flatten(1)
+    order = torch.rand(pixels.shape, generator=generator).argsort(1)
+    return pixels.gather(1, order).view_as(clean)
+
+
+def _centred(patches: Tensor) -> Tensor:
+    return patches - patches.mean((1, 2, 3), keepdim=True)
+
+
+def _noise(sigma: float) -> Callable[[Tensor, torch.Generator], Tensor]:
+    return lambda clean, generator: sigma / 255 * white_noise(clean, generator)
+
+
+SIGNALS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "image": lambda clean, generator: clean,
+    "image - 1/2": lambda clean, generator: clean - 0.5,
+    "image - patch mean": lambda clean, generator: _centred(clean),
+    "shuffled image": _shuffled,
+    "shuffled image - patch mean": lambda clean, generator: _centred(_shuffled(clean, generator)),
+    "noise 50": _noise(50),
+    "noise 25": _noise(25),
+}
+"""What a network can be asked to copy, made from clean patches (N, 1, H, W) in [0, 1]. Shuffled:
+the pixels of each patch in random order. Noise: σ on the 0–255 scale, around 0."""
+
+
+def copying(signal: str) -> Task:
+    """The task of giving back what is given, one of ``SIGNALS``."""
+
+    def task(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        given = SIGNALS[signal](clean, generator)
+        return given, given
+
+    return task
+
+
+def copy_psnr(signal: str) -> Callable[[nn.Module], float]:
+    """A ``validation``: how well a network copies one of ``SIGNALS``, made from the 32×32 patches
+    of ``pieces``; the PSNR in dB of all of them together, or NaN for a network that diverged."""
+    whole = torch.from_numpy(np.stack(list(pieces().values())))
+    patches = whole.unfold(1, 32, 32).unfold(2, 32, 32).reshape(-1, 1, 32, 32)
+    given = SIGNALS[signal](patches, torch.Generator().manual_seed(0))
+
+    @torch.no_grad()
+    def validation(net: nn.Module) -> float:
+        return -10 * math.log10(float(((net(given) - given) ** 2).mean()))
+
+    return validation
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
-"""Lesson 08, One model, three tasks: the task explorer, and the checks of the exercises."""
+"""Lesson 08, One model, three tasks: detail, JPEG files, colour, the cost of sharing, the task
+explorer; and the checks of the exercises."""
 
 from __future__ import annotations
 
 import functools
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
@@ -10,13 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
-from ..degrade import KINDS
-from ..evaluation import Comparison, compare
-from ..metrics import luma
+from ..degrade import KINDS, Degradation, apply
+from ..evaluation import PROTOCOLS, Comparison, compare
+from ..images import as_uint8
+from ..metrics import luma, psnr, shave
+from ..model import DnCNN
 from ..resize import resize
 from ..show.panels import kind_controls, panel
-from ..show.pictures import screen_width, side_by_side
+from ..show.pictures import COLOURS, screen_width, side_by_side
+from ..show.plots import plot_differences
 from .check import Answer, check, exercise
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    from ..training import Step
 
 TASK_KINDS = ("Gaussian", "down-up", "JPEG")
 """Those of ``degrade.KINDS`` that DnCNN-3 was made for."""
@@ -74,6 +87,192 @@ def spread_by_detail(
     return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
 
 
+def jpeg_file(image: np.ndarray, quality: int, *, subsampling: str = "4:2:0") -> JpegImageFile:
+    """The JPEG file that Pillow makes of a picture, opened: ``np.asarray`` decodes it, and
+    ``.quantization`` holds its tables.
+
+    image: (H, W) or (H, W, 3) in [0, 1]; it is rounded to 8 bits. quality: 1 to 100, as libjpeg
+    counts. subsampling: "4:2:0" halves the chroma of a colour picture in both directions, "4:4:4"
+    keeps it whole.
+    """
+    from PIL import Image
+
+    file = io.BytesIO()
+    pixels = Image.fromarray(as_uint8(image))
+    pixels.save(file, "JPEG", quality=quality, subsampling=subsampling)
+    return Image.open(file)
+
+
+def six_parts(
+    image: np.ndarray, kinds: Sequence[Degradation]
+) -> tuple[np.ndarray, list[tuple[slice, slice]]]:
+    """The image in six parts, two rows of three, each cut from the image degraded in its own way,
+    from left to right and from top to bottom; and where the parts are.
+
+    image: (H, W), H a multiple of 2 and W of 3.
+    """
+    height, width = image.shape[0] // 2, image.shape[1] // 3
+    patchwork, parts = image.copy(), []
+    for number, kind in enumerate(kinds):
+        top, left = number // 3 * height, number % 3 * width
+        parts.append((slice(top, top + height), slice(left, left + width)))
+        patchwork[parts[-1]] = apply(kind, image)[parts[-1]]
+    return patchwork, parts
+
+
+def in_blocks(image: np.ndarray, waves: np.ndarray) -> np.ndarray:
+    """The coefficients of JPEG's 8×8 blocks: (rows of blocks, blocks in a row, 8, 8), on the 0–255
+    scale.
+
+    image: (H, W) in [0, 1], H and W multiples of 8. waves: (8, 8), the cosines in its rows.
+    """
+    height, width = image.shape
+    blocks = (255 * image - 128).reshape(height // 8, 8, width // 8, 8).transpose(0, 2, 1, 3)
+    return waves @ blocks @ waves.T
+
+
+def mean_decibels(images: Tensor, clean: Tensor, border: int = 0) -> float:
+    """``decibels`` of each image of a batch, their mean: both (B, 1, H, W)."""
+    pairs = zip(images[:, 0].numpy(), clean[:, 0].numpy())
+    return float(np.mean([decibels(*pair, border) for pair in pairs]))
+
+
+def decibels(image: np.ndarray, clean: np.ndarray, border: int = 0) -> float:
+    """The PSNR in dB of an image, clipped to [0, 1], less a border of so many pixels on each side.
+
+    image, clean: (H, W) or (H, W, 3), clean in [0, 1].
+    """
+    return psnr(shave(image.clip(0, 1), border), shave(clean, border), data_range=1.0)
+
+
+_WEIGHTS = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112], [112, -93.786, -18.214]])
+_OFFSET = np.array([16, 128, 128]) / 255
+
+
+def to_ycc(rgb: np.ndarray) -> np.ndarray:
+    """R, G and B (..., 3) in [0, 1] as Y, Cb and Cr: MATLAB's ``rgb2ycbcr`` over 255, so that Y
+    goes from 16/255 to 235/255, and the chroma from 16/255 to 240/255."""
+    return rgb @ _WEIGHTS.T / 255 + _OFFSET
+
+
+def to_rgb(ycc: np.ndarray) -> np.ndarray:
+    """What ``to_ycc`` was given; neither clipped nor rounded."""
+    return (ycc - _OFFSET) @ np.linalg.inv(_WEIGHTS / 255).T
+
+
+def small_network(seed: int, width: int = 16) -> DnCNN:
+    """The network of the race: eight layers without batch norm. The seed decides its weights."""
+    net = DnCNN(depth=8, width=width, batch_norm=False)
+    net.reset_parameters(torch.Generator().manual_seed(seed))
+    return net
+
+
+def mean_gains(
+    net: nn.Module, images: Mapping[str, np.ndarray], levels: Mapping[str, float]
+) -> dict[str, float]:
+    """By how many dB a network raises the PSNR of degraded images, on average: task → gain.
+
+    images: (H, W) in [0, 1]. levels: task → level, such as ``{"deblocking": 10}``, each measured as
+    ``PROTOCOLS`` says.
+    """
+    found = {}
+    for task, level in levels.items():
+        compared = PROTOCOLS[task].compare_all(net, images, level)
+        found[task] = float(np.mean([comparison.gain for _, comparison in compared]))
+    return found
+
+
+def plot_race(
+    results: Mapping[str, Mapping[str, Sequence[float]]], titles: Mapping[str, str]
+) -> Figure:
+    """What several networks gain, in dB: a panel for each task, all with the same axes; a row for
+    each network, with a dot for each seed and a bar for their mean.
+
+    results: network → task → gains. titles: task → the title of its panel.
+    """
+    from matplotlib import pyplot as plt
+
+    shape = {"nrows": 1, "ncols": len(titles), "figsize": (11, 3), "layout": "constrained"}
+    figure, axes = plt.subplots(**shape, sharex=True, squeeze=False)
+    for ax, (task, title) in zip(axes[0], titles.items()):
+        plot_differences({name: found[task] for name, found in results.items()}, ax=ax)
+        ax.set(title=title, xlabel="gain in PSNR (dB)")
+        ax.tick_params(labelleft=ax is axes[0, 0])
+    return figure
+
+
+Runs = Mapping[tuple, Sequence["Step"]]
+"""The record that ``data/record_sharing.py`` wrote: (trained on, measured on, width, seed) → the
+ends of trainings of several lengths."""
+
+
+def ends(runs: Runs, trained_on: str, measured_on: str, width: int, steps: int) -> dict[int, float]:
+    """What trainings of one length ended at: seed → PSNR in dB."""
+    return {
+        key[3]: step.val_psnr
+        for key, found in runs.items()
+        for step in found
+        if (*key[:3], step.steps) == (trained_on, measured_on, width, steps)
+    }
+
+
+def sharing_costs(
+    runs: Runs,
+    width: int,
+    steps: int,
+    shared_steps: int | None = None,
+    tasks: Sequence[str] = tuple(PROTOCOLS),
+    shared: str = "all three",
+) -> dict[str, list[float]]:
+    """By how many dB the specialist for a task is ahead of a shared network: task → one number for
+    each seed.
+
+    width, steps: of the specialist. shared_steps: of the shared network; None: as many. tasks:
+    those that the shared network was trained on, which the record calls ``shared``.
+    """
+    costs = {}
+    for task in tasks:
+        own = ends(runs, task, task, width, steps)
+        others = ends(runs, shared, task, width, shared_steps or steps)
+        costs[task] = [own[seed] - others[seed] for seed in own if seed in others]
+    return costs
+
+
+def plot_costs(
+    costs: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], xlabel: str
+) -> Figure:
+    """What sharing costs in dB: a panel for each task, all with the same axes; a dot for each seed
+    and lines through their means.
+
+    costs: label → x → what ``sharing_costs`` returns. x is drawn on a logarithmic scale.
+    """
+    from matplotlib import pyplot as plt
+
+    ticks = sorted({x for line in costs.values() for x in line})
+    tasks = list({task: None for line in costs.values() for at in line.values() for task in at})
+    shape = {"nrows": 1, "ncols": len(tasks), "figsize": (9, 3.4), "layout": "constrained"}
+    figure, axes = plt.subplots(**shape, sharex=True, sharey=True, squeeze=False)
+    looks = zip(("restored", "removed", "noisy"), ("o-", "s--", "^:"))
+    for (label, line), (colour, look) in zip(costs.items(), looks):
+        for ax, task in zip(axes[0], tasks):
+            points = {x: found[task] for x, found in line.items() if found.get(task)}
+            for x, values in points.items():
+                ax.plot([x] * len(values), values, look[0], color=COLOURS[colour], alpha=0.5)
+            if points:
+                means = [np.mean(values) for values in points.values()]
+                ax.plot(list(points), means, look, color=COLOURS[colour], ms=3, label=label)
+    for ax, task in zip(axes[0], tasks):
+        ax.set(title=task, xlabel=xlabel, xscale="log")
+        ax.set_xticks(ticks, [f"{x:,}" for x in ticks])
+        ax.minorticks_off()
+        ax.axhline(0, color=COLOURS["reference"], lw=1)
+        ax.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("cost of sharing (dB)")
+    handles = {h.get_label(): h for ax in axes[0] for h in ax.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=len(handles))
+    return figure
+
+
 @exercise
 def with_luma(function: Answer, *, seed: int = 0) -> None:
     """(rgb (H, W, 3), y (H, W)) → rgb with the luma y of MATLAB's rgb2ycbcr and its own chroma."""
@@ -83,14 +282,11 @@ def with_luma(function: Answer, *, seed: int = 0) -> None:
         rgb = rng.uniform(0.3, 0.7, (*shape, 3))
         y = luma(rgb) + rng.uniform(-0.1, 0.1) + 0.02 * rng.standard_normal(shape)
         cases.append((rgb, y))
-    weights = np.array(
-        [[65.481, 128.553, 24.966], [-37.797, -74.203, 112], [112, -93.786, -18.214]]
-    )
 
     def by_chroma(rgb: np.ndarray, y: np.ndarray) -> np.ndarray:
-        planes = rgb @ weights.T / 255
-        planes[..., 0] = y - 16 / 255
-        return planes @ np.linalg.inv(weights / 255).T
+        ycc = to_ycc(rgb)
+        ycc[..., 0] = y
+        return to_rgb(ycc)
 
     def moved(rgb: np.ndarray, change: np.ndarray, stretch: float = 255 / 219) -> np.ndarray:
         return rgb + stretch * change[..., None]

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from .. import _check, priors  # noqa: F401, for their architectures
-from ..degrade import DownUp, GaussianNoise, JPEGCompression, RandomChoice
+from ..camera import PHONE
+from ..degrade import CameraNoise, DownUp, GaussianNoise, JPEGCompression, RandomChoice
 from ..evaluation import PROTOCOLS
-from ..tasks import Task, with_noise_level
+from ..tasks import Task, with_noise_level, with_noise_map
 from ..training import TrainConfig
 from ..zoo import ARCHITECTURES, load_pretrained, model_names
 
@@ -466,6 +467,41 @@ RECIPES = (
         ),
         colour=True,
         validation=("McMaster", 25.0),
+    ),
+    # After DnCNN. The camera's begins from cdncnn-b-small, which has its size, so that the two
+    # differ in the noise that they have seen.
+    Recipe(
+        name="cdncnn-camera",
+        effort="cpu",
+        about="blind colour denoiser for the noise of cameras and phones, 8 layers of 32",
+        network={"depth": 8, "width": 32, "channels": 3},
+        degradation=CameraNoise((100, 25600), light=(PHONE, 1.0)),
+        stages=(
+            TrainConfig(
+                steps=6000, batch_size=16, patch_size=50, optimizer="muon", lr=5e-3,
+                ema=0.99, precision="auto", recalibrate=200, log_every=50, validate_every=1000,
+                checkpoint_every=250,
+            ),
+        ),
+        start="cdncnn-b-small",
+        colour=True,
+        validation=("McMaster", 25.0),
+        tasks=("gaussian", "camera"),
+    ),
+    Recipe(
+        name="ffdnet",
+        effort="cpu",
+        about="grey denoiser that is told the noise level, sigma in [0, 75]: FFDNet, 15 layers",
+        network={"depth": 15, "width": 64, "channels": 1},
+        degradation=with_noise_map(GaussianNoise((0, 75))),
+        stages=(
+            TrainConfig(
+                steps=8000, batch_size=16, patch_size=64, optimizer="muon", lr=1e-2,
+                ema=0.99, precision="auto", recalibrate=200, log_every=50, validate_every=1000,
+                checkpoint_every=250,
+            ),
+        ),
+        architecture="ffdnet",
     ),
     # The systems before DnCNN that are trained. Adam, because few of their numbers are filters of a
     # network; many small steps take them further than few large ones.

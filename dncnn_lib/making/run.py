@@ -16,10 +16,10 @@ from .. import _check, zoo
 from ..datasets import Images, image_set
 from ..hardware import torch_device
 from ..images import to_colour
+from ..records import read_record, recorded
 from ..training import Step, train
 from .card import as_json, make_card, mean_psnr, measure, source_commit, stage_card
 from .recipes import Recipe
-from .record import read_record, recorded
 from .tables import measured_sets
 
 

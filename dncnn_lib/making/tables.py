@@ -73,13 +73,14 @@ Row = TypeVar("Row", bound=Entry)
 
 # Our models by the paper's names, and the tables that the paper has of them.
 _LEVELS = {name: protocol.levels for name, protocol in PROTOCOLS.items()}
+_THREE = {name: _LEVELS[name] for name in ("gaussian", "super-resolution", "deblocking")}
 _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "dncnn-s-15": ("DnCNN-S", {"gaussian": (15,)}),
     "dncnn-s-25": ("DnCNN-S", {"gaussian": (25,)}),
     "dncnn-s-50": ("DnCNN-S", {"gaussian": (50,)}),
     "dncnn-b": ("DnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
-    "dncnn-3": ("DnCNN-3", _LEVELS),
-    "dncnn-3-small": ("DnCNN-3", _LEVELS),
+    "dncnn-3": ("DnCNN-3", _THREE),
+    "dncnn-3-small": ("DnCNN-3", _THREE),
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     **{
@@ -127,6 +128,7 @@ _SETS = {
     ("gaussian", 3): ("CBSD68", "Kodak24", "McMaster"),
     ("super-resolution", 1): ("Set5", "Set14", "Urban100"),
     ("deblocking", 1): ("classic5", "LIVE1"),
+    ("camera", 3): ("Kodak24", "McMaster"),
 }
 
 

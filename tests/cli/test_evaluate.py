@@ -58,7 +58,8 @@ def test_an_impossible_table_is_refused_before_it_is_measured(call, weights, alb
         (["--scale", "1"], "scale is 1, but must be an integer of at least 2"),
         (
             ["--paper"],
-            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality",
+            "--paper has its own sets and levels: leave out --set, --sigma, --scale, --quality "
+            "and --iso",
         ),
     ):
         assert call(*words, *more) == (1, "", [f"error: {message}"])

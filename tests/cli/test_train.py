@@ -14,7 +14,7 @@ from dncnn_lib.cli.train import shown
 from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.making import recipes, run
 from dncnn_lib.making.recipes import Recipe
-from dncnn_lib.making.record import read_record
+from dncnn_lib.records import read_record
 from dncnn_lib.training import Step, TrainConfig
 
 

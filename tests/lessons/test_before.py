@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
 from helpers import picture, raises, seeded
 from lessons.answers.before import influence
-from scipy.ndimage import convolve
+from scipy.ndimage import convolve, correlate
 from torch import nn
 
+import dncnn_lib as dn
 from dncnn_lib.lessons import before
 from dncnn_lib.lessons.before import (
     DISTANCE,
     REACH,
     covered,
+    differences,
     gradient,
     look_explorer,
     look_picture,
     look_words,
+    looks,
+    mean_psnr,
     plot_filters,
     plot_influences,
     plot_periods,
     plot_responses,
     plot_walks,
     recorded,
+    responses,
+    step_of,
+    timed,
+    wallpaper,
     window,
 )
 from dncnn_lib.priors import load_model
@@ -101,6 +111,13 @@ def test_the_window_frames_its_pixel(noisy):
     assert (shown[frame] == np.float32([1, 0.84, 0])).all() and frame.sum() == 24
 
 
+def test_patches_differ_by_their_mean_squared_difference(noisy):
+    found = differences(noisy, 35, 34, size=5)
+    assert found.shape == (61, 61) and found[REACH, REACH] == 0
+    one, other = noisy[33:38, 32:37], noisy[36:41, 25:30]  # 3 down, 7 to the left
+    assert found[REACH + 3, REACH - 7] == pytest.approx(np.mean((one - other) ** 2))
+
+
 def test_the_nearest_patches_cover_their_pixels():
     differences = np.ones((61, 61))
     differences[30, 30], differences[31, 30], differences[0, 60] = 0, 0.1, 0.2
@@ -110,6 +127,18 @@ def test_the_nearest_patches_cover_their_pixels():
     expected[30:33, 29:32] += 1
     expected[0:2, 59:61] += 1
     assert np.array_equal(found, expected)
+
+
+def test_the_looks_of_systems_by_title():
+    noisy = picture(76, 74)
+    found = looks({"linear": Linear(), "scaled": Scaled()}, 15)
+    assert list(found) == ["Gaussian filter", "NCSR", "linear", "scaled"]
+    at = (38, 37)
+    assert found["Gaussian filter"](noisy, *at).sum() == pytest.approx(1)
+    patches = found["NCSR"](noisy, *at)
+    assert patches.shape == (61, 61) and patches.sum() <= 16 * 49 and patches[REACH, REACH] >= 1
+    for title, model in (("linear", Linear()), ("scaled", Scaled())):
+        assert np.array_equal(found[title](noisy, *at), gradient(model, noisy, *at, 15))
 
 
 def test_a_look_as_a_picture():
@@ -173,16 +202,70 @@ def test_responses_are_shown_as_a_density(figures):
     assert np.abs(student[middle] - at).max() < 0.05
 
 
+def test_responses_are_in_standard_deviations():
+    photographs = [picture(9, 8, seed=1), picture(7, 12, seed=2)]
+    kernel = np.array([[1.0, -1.0], [2.0, 0.0]])
+    plain = [correlate(photo, kernel)[1:, 1:] for photo in photographs]  # where it lies inside
+    z = np.concatenate([part.ravel() for part in plain])
+    np.testing.assert_allclose(responses(photographs, kernel), z / z.std(ddof=1), rtol=1e-6)
+
+
+def test_a_walk_is_timed():
+    images = [torch.full((2, 2), value) for value in (3.0, 2.0, 1.0)]
+
+    def walk():
+        time.sleep(0.02)
+        yield from images
+
+    for steps in (walk, lambda: list(walk())):
+        seconds, seen = timed(steps)
+        assert seconds >= 0.02 and seen == images
+
+
 def test_walks_have_their_seconds(figures):
-    walks = {"a": (2.0, [9.0, 4.0, 3.0], [20.0, 25.0, 26.0]), "b": (1.0, [9.0, 3.0], [20.0, 26.0])}
-    left, right = plot_walks(walks, {"c": (0.5, 28.0)}).axes
-    for ax, index in ((left, 1), (right, 2)):
-        for line, walk in zip(ax.lines, walks.values()):
-            steps = len(walk[1]) - 1
-            np.testing.assert_allclose(line.get_xdata(), walk[0] * np.arange(1, steps + 1) / steps)
-            np.testing.assert_allclose(line.get_ydata(), walk[index][1:])
+    def images(*values):
+        return [torch.full((2, 2), value) for value in values]
+
+    walks = {"a": (2.0, images(9.0, 4.0, 3.0)), "b": (1.0, images(9.0, 3.0))}
+    left, right = plot_walks(
+        walks, lambda u: float(u.sum()), lambda u: 30 - u.mean(), {"c": (0.5, 28.0)}
+    ).axes
+    for ax, height in ((left, lambda v: 4 * v), (right, lambda v: 30 - v)):
+        for line, (seconds, values) in zip(ax.lines, ((2.0, (4, 3)), (1.0, (3,)))):
+            steps = len(values)
+            np.testing.assert_allclose(line.get_xdata(), seconds * np.arange(1, steps + 1) / steps)
+            np.testing.assert_allclose(line.get_ydata(), [height(v) for v in values])
     assert (list(right.lines[2].get_xdata()), list(right.lines[2].get_ydata())) == ([0.5], [28.0])
     assert [t.get_text() for t in right.get_legend().get_texts()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_stage_of_tnrd_in_parts(number):
+    tnrd = load_model("tnrd-5x5").requires_grad_(False).parts[0]
+    stage = tnrd.stages[number]
+    filters, phi, pull = step_of(stage)
+    u, y = (torch.from_numpy(picture(20, 21, seed=seed)) for seed in (4, 5))
+    mirrored = torch.from_numpy(np.pad(u.numpy(), 4, mode="symmetric"))[None, None]
+    change = nn.functional.conv_transpose2d(phi(nn.functional.conv2d(mirrored, filters)), filters)
+    expected = u - change[0, 0, 4:-4, 4:-4] - pull * (u - y)
+    torch.testing.assert_close(stage(u[None], y[None])[0], expected, atol=1e-5, rtol=0)
+    assert (number == 0) == (pull == 0)
+
+
+def test_the_mean_over_pictures_with_noise():
+    pictures = [picture(16, 17, seed=seed) for seed in (1, 2)]
+    found = [
+        dn.compare(x, dn.GaussianNoise(25), Scaled(), seed=i, sigma=50).psnr
+        for i, x in enumerate(pictures)
+    ]
+    assert mean_psnr(Scaled(), pictures, 25, 50) == pytest.approx(np.mean(found))
+
+
+def test_wallpaper_repeats():
+    found = wallpaper(7, 30)
+    assert found.shape == (30, 30) and found.dtype == np.float32
+    assert (found.min(), found.max()) == (0, 1)
+    assert np.array_equal(found[7:], found[:-7]) and np.array_equal(found[:, 7:], found[:, :-7])
 
 
 def test_periods_and_where_the_search_ends(figures):

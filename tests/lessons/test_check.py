@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import raises
 
-from dncnn_lib.lessons.check import NotYet, asked, check, describe, exercise
+from dncnn_lib.lessons.check import NotYet, asked, check, describe, exercise, unrepaired
 
 OPEN = "{}: still open. Fill it in and run this cell again.\n"
 
@@ -225,3 +225,37 @@ def test_what_python_cannot_do_is_not_open():
 def test_what_is_no_function_is_told():
     with raises(NotYet, "not yet: doubled checks a function, not None"):
         doubled(None)
+
+
+@exercise
+def halving(function, *, seed=0):
+    """A number → half of it; the broken code doubles it."""
+    cases = [(2,), (3.0,)]
+    unrepaired(function, cases, double, "It is still too large.")
+    check(function, cases, lambda x: x / 2)
+
+
+def test_broken_code_is_open_with_its_symptom_until_it_does_something_else(capsys):
+    halving(double)
+    halving(lambda x: x + x)
+    said = capsys.readouterr().out
+    assert said == "".join(
+        f"{n}: still open. It is still too large.\n" for n in ("double", "<lambda>")
+    )
+    halving(lambda x: x * 0.5)
+    assert capsys.readouterr().out.startswith("right: ")
+
+
+def test_a_repair_that_changes_some_cases_or_fails_is_wrong():
+    with pytest.raises(NotYet, match="gave 4, which is too large"):
+        halving(lambda x: 2 * x if x == 2 else x)
+    with pytest.raises(NotYet, match="raised ZeroDivisionError"):
+        halving(lambda x: 1 / 0)
+
+
+def test_a_repair_that_has_not_been_begun_is_open(capsys):
+    def later(x):
+        raise NotImplementedError
+
+    halving(later)
+    assert capsys.readouterr().out == OPEN.format("later")

@@ -1,18 +1,25 @@
-"""Lesson 05: snapshots of a training."""
+"""Lesson 05: what is raced and copied, its figure, and snapshots of a training."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from helpers import picture, small_net
+from helpers import picture, seeded, small_net
 from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
 from dncnn_lib.evaluation import Comparison
 from dncnn_lib.lessons.residual import (
+    SIGNALS,
     SNAPSHOT_VIEWS,
     Snapshot,
+    best_rate,
+    copy_psnr,
+    copying,
+    pale_photographs,
+    pieces,
+    plot_seeds,
     snapshot_slider,
     snapshot_summary,
     snapshots,
@@ -22,6 +29,72 @@ from dncnn_lib.show.pictures import side_by_side
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = [picture(12, 12)]
 PICTURE = np.tile(np.linspace(0, 1, 20, dtype=np.float32), (16, 1))
+
+
+def test_pale_pictures_have_their_contrast_around_grey():
+    full, pale = pieces(), pieces(0.25)
+    assert {piece.shape for piece in pale.values()} == {(96, 96)}
+    for name, piece in full.items():
+        np.testing.assert_allclose(pale[name], 0.375 + 0.25 * piece, atol=1e-6)
+    for photograph, paler in zip(dn.small_training_set(), pale_photographs(0.25)):
+        assert paler.dtype == np.uint8
+        assert np.abs(paler - (96 + 0.25 * photograph)).max() <= 0.5
+    assert all(map(np.array_equal, pale_photographs(1), dn.small_training_set()))
+
+
+def test_the_best_rate_is_that_of_the_highest_mean_and_not_one_that_diverged():
+    nan = float("nan")
+    assert best_rate({0.1: [20, 30], 0.2: [26, 26], 0.3: [29, 20]}) == 0.2
+    assert best_rate({0.1: [nan, 40], 0.2: [20, 20], 0.3: [nan, nan]}) == 0.2
+
+
+def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
+    results = {"a": {0.2: [4, 6], 0.1: [1, 3]}, "b": {0.1: [0, 0, 9]}}
+    styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
+    ax = plot_seeds(results, styles, xlabel="rate", ylabel="dB")
+    drawn = [
+        (line.get_marker(), line.get_linestyle(), line.get_xydata().tolist()) for line in ax.lines
+    ]
+    assert ("o", "None", [[0.1, 1], [0.1, 3]]) in drawn and (
+        "o",
+        "None",
+        [[0.2, 4], [0.2, 6]],
+    ) in drawn
+    assert ("None", "-", [[0.1, 2], [0.2, 5]]) in drawn and ("None", "--", [[0.1, 3]]) in drawn
+    assert ("s", "None", [[0.1, 0], [0.1, 0], [0.1, 9]]) in drawn
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_signals_are_made_of_the_patches():
+    clean = torch.from_numpy(picture(3, 1, 40, 40))
+    made = {name: make(clean, seeded(0)) for name, make in SIGNALS.items()}
+    assert made.pop("image") is clean
+    assert torch.equal(made.pop("image - 1/2"), clean - 0.5)
+    shuffled = made.pop("shuffled image")
+    assert torch.equal(shuffled.flatten(1).sort().values, clean.flatten(1).sort().values)
+    assert (shuffled != clean).float().mean() > 0.9
+    for name in ("image", "shuffled image"):
+        centred, whole = made.pop(f"{name} - patch mean"), SIGNALS[name](clean, seeded(0))
+        assert centred.mean((1, 2, 3)).abs().max() < 1e-6
+        assert (whole - centred).flatten(1).std(1).max() < 1e-6
+    for name, noise in made.items():
+        sigma = int(name.removeprefix("noise "))
+        assert noise.shape == clean.shape and abs(255 * noise.mean()) < 0.1 * sigma
+        assert abs(255 * noise.std() - sigma) < 0.05 * sigma
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_the_copy_is_held_against_the_signal(signal):
+    clean = torch.from_numpy(picture(3, 1, 9, 8))
+    given, target = copying(signal)(clean, seeded(0))
+    assert given is target and torch.equal(given, SIGNALS[signal](clean, seeded(0)))
+
+    def tenth_off(given):
+        assert given.shape == (36, 1, 32, 32)
+        return given + 0.1
+
+    assert copy_psnr(signal)(tenth_off) == pytest.approx(20, abs=1e-3)
+    assert np.isnan(copy_psnr(signal)(lambda given: given + float("nan")))
 
 
 def shots(residual: bool, steps=(0, 3, 6)):

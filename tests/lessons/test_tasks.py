@@ -1,16 +1,38 @@
-"""Lesson 08: the task explorer; noise and detail."""
+"""Lesson 08: noise and detail, JPEG, colour, the cost of sharing, the task explorer."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import raises
+import scipy.fft
+import torch
+from helpers import picture, raises
+from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from dncnn_lib.degrade import KINDS
-from dncnn_lib.evaluation import compare
-from dncnn_lib.lessons.tasks import TASK_KINDS, spread_by_detail, task_explorer, task_words
+from dncnn_lib.degrade import KINDS, GaussianNoise, JPEGCompression, apply
+from dncnn_lib.evaluation import PROTOCOLS, compare
+from dncnn_lib.lessons.tasks import (
+    TASK_KINDS,
+    decibels,
+    ends,
+    in_blocks,
+    jpeg_file,
+    mean_decibels,
+    mean_gains,
+    plot_costs,
+    plot_race,
+    sharing_costs,
+    six_parts,
+    small_network,
+    spread_by_detail,
+    task_explorer,
+    task_words,
+    to_rgb,
+    to_ycc,
+)
 from dncnn_lib.show.pictures import side_by_side
+from dncnn_lib.training import Step
 
 
 @pytest.mark.parametrize(
@@ -61,3 +83,122 @@ def test_spread_by_detail_refuses_images_that_do_not_fit():
         spread_by_detail(np.zeros((8, 8)), np.zeros((8, 16)))
     with raises(ValueError, "clean's shape is (8, 16), but must be room for 6 squares of 8×8"):
         spread_by_detail(np.zeros((8, 16)), np.zeros((8, 16)))
+
+
+def test_a_jpeg_file_is_what_jpeg_compression_gives_and_has_its_table(clean):
+    file = jpeg_file(clean, 10)
+    assert np.array_equal(np.asarray(file) / np.float32(255), apply(JPEGCompression(10), clean))
+    assert file.quantization[0][0] == 80  # five times the 16 of the standard's example
+    colour = picture(16, 16, 3)
+    halved, whole = (np.asarray(jpeg_file(colour, 90, subsampling=s)) for s in ("4:2:0", "4:4:4"))
+    error = [np.abs(decoded / 255 - colour).mean() for decoded in (halved, whole)]
+    assert halved.shape == colour.shape and error[1] < error[0] / 2
+
+
+def test_the_coefficients_of_a_block_are_those_of_scipy(clean):
+    k = np.arange(8)
+    waves = np.cos(np.pi / 8 * np.outer(k, k + 0.5)) / 2
+    waves[0] /= np.sqrt(2)
+    blocks = in_blocks(clean, waves)
+    assert blocks.shape == (3, 2, 8, 8)
+    expected = scipy.fft.dctn(255 * clean[8:16, :8].astype(np.float64) - 128, norm="ortho")
+    np.testing.assert_allclose(blocks[1, 0], expected, atol=1e-3)
+
+
+def test_six_parts_are_each_degraded_in_their_own_way():
+    image = picture(32, 48)
+    kinds = [GaussianNoise(n) for n in (5, 10, 15, 20, 25)] + [JPEGCompression(20)]
+    patchwork, parts = six_parts(image, kinds)
+    covered = np.zeros(image.shape, int)
+    for kind, part in zip(kinds, parts):
+        covered[part] += 1
+        np.testing.assert_array_equal(patchwork[part], apply(kind, image)[part])
+    assert (covered == 1).all()
+    assert parts[2] == (slice(0, 16), slice(32, 48)) and parts[3] == (slice(16, 32), slice(0, 16))
+
+
+def test_decibels_clip_and_leave_out_the_border(clean):
+    image = clean + np.float32(0.1)
+    image[0] = 7
+    inner = (slice(1, -1),) * 2
+    expected = peak_signal_noise_ratio(clean[inner], image[inner].clip(0, 1), data_range=1)
+    assert decibels(image, clean, 1) == pytest.approx(expected, abs=1e-4)
+    images = torch.from_numpy(np.stack([image, clean + np.float32(0.01)]))[:, None]
+    both = torch.from_numpy(np.stack([clean, clean]))[:, None]
+    other = decibels(clean + np.float32(0.01), clean, 1)
+    assert mean_decibels(images, both, 1) == pytest.approx((expected + other) / 2, abs=1e-4)
+
+
+def test_ycc_is_that_of_scikit_image_and_comes_back():
+    rgb = picture(5, 4, 3).astype(np.float64)
+    np.testing.assert_allclose(to_ycc(rgb), rgb2ycbcr(rgb) / 255, atol=1e-6)
+    np.testing.assert_allclose(to_rgb(to_ycc(rgb)), rgb)
+
+
+def test_the_network_of_the_race_is_decided_by_its_seed():
+    first, again, other = (small_network(seed, 4).layers[2].weight for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    net = small_network(0)
+    assert (net.depth, net.width) == (8, 16) and not any("Norm" in str(m) for m in net.layers)
+
+
+def test_mean_gains_are_those_of_the_protocols(halve):
+    images = {"a": picture(24, 24), "b": picture(24, 24, seed=1)}
+    found = mean_gains(halve, images, {"gaussian": 25, "deblocking": 10})
+    gain = [c.gain for _, c in PROTOCOLS["gaussian"].compare_all(halve, images, 25)]
+    assert found["gaussian"] == pytest.approx(np.mean(gain)) and list(found)[1] == "deblocking"
+
+
+def test_a_race_has_a_panel_for_each_task_with_one_axis(figures):
+    results = {"one": {"a": [1.0, 3.0], "b": [0.1, 0.1]}, "two": {"a": [6.0, 6.0], "b": [0, 0]}}
+    left, right = plot_race(results, {"a": "first", "b": "second"}).axes
+    assert (left.get_title(), right.get_title()) == ("first", "second")
+    assert left.get_xlim() == right.get_xlim() and left.get_xlim()[1] > 6
+    assert [bar.get_width() for bar in left.patches] == [2, 6]
+    assert [label.get_text() for label in left.get_yticklabels()] == ["one", "two"]
+
+
+def end(steps: int, psnr: float) -> Step:
+    return Step(steps, steps, 0.1, 0.0, 1.0, steps, psnr)
+
+
+def runs() -> dict[tuple, list[Step]]:
+    """Two tasks; seed 1 has no longer training of the shared network."""
+    return {
+        ("a", "a", 16, 0): [end(10, 25.0), end(30, 26.0)],
+        ("a", "a", 16, 1): [end(10, 25.5)],
+        ("a", "a", 8, 0): [end(10, 20.0)],
+        ("a", "b", 16, 0): [end(10, 5.0)],
+        ("b", "b", 16, 0): [end(10, 28.0)],
+        ("all three", "a", 16, 0): [end(10, 24.0), end(30, 24.5)],
+        ("all three", "a", 16, 1): [end(10, 25.0)],
+        ("all three", "b", 16, 0): [end(10, 27.75)],
+        ("b and c", "a", 16, 0): [end(10, 1.0)],
+        ("b and c", "b", 16, 0): [end(10, 29.0)],
+    }
+
+
+def test_the_ends_are_those_of_one_training_each():
+    assert ends(runs(), "a", "a", 16, 10) == {0: 25.0, 1: 25.5}
+    assert ends(runs(), "a", "a", 16, 30) == {0: 26.0} and ends(runs(), "a", "b", 8, 10) == {}
+
+
+def test_what_sharing_costs_is_the_specialist_less_the_shared_network():
+    tasks = ("a", "b")
+    assert sharing_costs(runs(), 16, 10, tasks=tasks) == {"a": [1, 0.5], "b": [0.25]}
+    assert sharing_costs(runs(), 16, 10, 30, tasks) == {"a": [0.5], "b": []}
+    assert sharing_costs(runs(), 16, 10, tasks=["b"], shared="b and c") == {"b": [-1]}
+
+
+def test_costs_have_a_panel_for_each_task_a_dot_for_each_seed_and_one_legend(figures):
+    costs = {
+        "equal": {10: {"a": [1, 0.5], "b": [0.25]}, 30: {"a": [1.5], "b": []}},
+        "pair": {10: {"b": [-1]}},
+    }
+    figure = plot_costs(costs, "steps")
+    first, second = figure.axes
+    assert first.get_ylim() == second.get_ylim() and first.get_ylim()[0] < -1
+    assert [list(line.get_ydata()) for line in first.lines[:3]] == [[1, 0.5], [1.5], [0.75, 1.5]]
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["10", "30"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["equal", "pair"]

@@ -37,7 +37,8 @@ PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
 
 @pytest.mark.parametrize("name", PAPER_STEPS)
 def test_every_recipe_exists_in_three_sizes(name):
-    only_small = {"dncnn-3-small", "cdncnn-b-small"}  # not the paper's networks
+    only_small = {"dncnn-3-small", "cdncnn-b-small"}
+    only_small |= {"cdncnn-camera", "ffdnet"}  # not the paper's networks
     only_small |= set(TRAINED_PRIORS)
     assert set(recipes.recipe_names()) == only_small | set(PAPER_STEPS)
     sizes = [recipes.recipe(name, effort) for effort in recipes.EFFORTS]
@@ -59,7 +60,7 @@ def test_every_recipe_exists_in_three_sizes(name):
 def test_every_recipe_runs(name, tmp_path, monkeypatch):
     """Two steps of a narrow network, from degradation to card."""
     recipe = recipes.recipe(name)
-    network = {**recipe.network, **({"width": 4} if recipe.architecture == "dncnn" else {})}
+    network = {**recipe.network, **({"width": 4} if "width" in recipe.network else {})}
     tiny = TrainConfig(steps=2, batch_size=8, patch_size=16)
     recipe = replace(recipe, network=network, stages=(tiny,), start=None)
     monkeypatch.setattr(run, "measured_sets", lambda *_: {"none": {}})

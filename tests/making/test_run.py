@@ -16,9 +16,9 @@ from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.evaluation import PROTOCOLS
 from dncnn_lib.making.card import measure
 from dncnn_lib.making.recipes import Recipe
-from dncnn_lib.making.record import read_record
 from dncnn_lib.making.run import run
 from dncnn_lib.making.tables import measured_sets
+from dncnn_lib.records import read_record
 from dncnn_lib.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")

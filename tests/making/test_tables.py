@@ -41,6 +41,7 @@ def test_a_model_is_measured_on_the_papers_tasks_and_levels(net, sets):
     assert means == [
         (task.name, f"{task.name} set", level)
         for task in PROTOCOLS.values()
+        if task.name != "camera"
         for level in task.levels
     ]
     assert [e.image for e in entries[:3]] == ["a", "b", "mean"]

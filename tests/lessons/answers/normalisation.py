@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 06."""
+"""Answers to the exercises of lessons 06 and 06b."""
 
 import numpy as np
 import torch

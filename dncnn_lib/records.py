@@ -11,10 +11,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from .. import _files
-from .._files import DATA
-from ..hardware import processor_name, usable_cores
-from ..training import Step
+from . import _files
+from ._files import DATA
+from .hardware import processor_name, usable_cores
+from .training import Step
 
 RECORDS = DATA / "runs"
 """The records that ship: of the pretrained networks, and of the lessons."""
