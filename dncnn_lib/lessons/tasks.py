@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from ..training import Step
 
+TASKS = ("gaussian", "super-resolution", "deblocking")
+"""Those of ``PROTOCOLS`` that DnCNN-3 was made for."""
+
 TASK_KINDS = ("Gaussian", "down-up", "JPEG")
 """Those of ``degrade.KINDS`` that DnCNN-3 was made for."""
 
@@ -221,7 +224,7 @@ def sharing_costs(
     width: int,
     steps: int,
     shared_steps: int | None = None,
-    tasks: Sequence[str] = tuple(PROTOCOLS),
+    tasks: Sequence[str] = TASKS,
     shared: str = "all three",
 ) -> dict[str, list[float]]:
     """By how many dB the specialist for a task is ahead of a shared network: task → one number for
