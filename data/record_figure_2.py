@@ -18,17 +18,19 @@ from pathlib import Path
 
 import dncnn_lib as dn
 from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
+from dncnn_lib.lessons.normalisation import four_networks
 from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
 SIGMA, STEPS = 25, 600
-NETWORK = {"depth": 17, "width": 64}
 SIDE = 96
 """Pixels of the square from the middle of each held-out picture that is measured on."""
 
+NETWORKS = four_networks(depth=17, width=64)
 LABELS = ["optimizer", "network", "rate", "seed"]
 RATES = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0]
 FIRST = {"SGD": [0.01, 0.03, 0.1], "Adam": [1e-3, 3e-3, 0.01]}
-"""The rates that every network is trained at; the paper's are 0.1 and 0.001."""
+"""The rates that every network is trained at. The paper's for SGD is 0.1; its authors' code has
+0.001 for Adam."""
 
 
 def settings(steps: int) -> dict[str, dn.TrainConfig]:
@@ -39,16 +41,6 @@ def settings(steps: int) -> dict[str, dn.TrainConfig]:
     )
     sgd = {"optimizer": "sgd", "loss": "paper", "weight_decay": 1e-4}
     return {"SGD": replace(common, **sgd), "Adam": common}
-
-
-def networks() -> dict[str, dict[str, object]]:
-    """The four, by the names that lesson 06 gives them."""
-    return {
-        f"{'residual' if residual else 'direct'}, {'BN' if norm else 'no BN'}": NETWORK
-        | {"residual": residual, "batch_norm": norm}
-        for residual in (True, False)
-        for norm in (True, False)
-    }
 
 
 def pieces() -> dict[str, object]:
@@ -67,7 +59,7 @@ def about(steps: int) -> dict[str, object]:
         del config["lr"], config["seed"]  # the columns rate and seed of the record
     return {
         "sigma": SIGMA,
-        "networks": networks(),
+        "networks": NETWORKS,
         "training_data": "small",
         "measured_on": f"the middle {SIDE}×{SIDE} of each held-out picture",
         "first_rates": FIRST,
@@ -108,7 +100,7 @@ def main() -> None:
 
     def record(optimizer: str, network: str, rate: float, seed: int) -> None:
         config = replace(settings(options.steps)[optimizer], lr=rate)
-        variant = {network: Variant(networks()[network], config)}
+        variant = {network: Variant(NETWORKS[network], config)}
         trained = train_variants(variant, photographs, seeds=[seed], validation=validation)
         runs[optimizer, network, rate, seed] = [step for _, _, step in trained]
         write_comparison(options.out, LABELS, runs, settled)
@@ -117,12 +109,12 @@ def main() -> None:
 
     first, *others = options.seeds
     for optimizer in FIRST:
-        for network in networks():
+        for network in NETWORKS:
             while (rate := next_rate(runs, optimizer, network, first)) is not None:
                 record(optimizer, network, rate, first)
     for seed in others:
         for optimizer in FIRST:
-            for network in networks():
+            for network in NETWORKS:
                 rate = best_rate(runs, optimizer, network, first)
                 if (optimizer, network, rate, seed) not in runs:
                     record(optimizer, network, rate, seed)

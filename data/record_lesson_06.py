@@ -19,6 +19,7 @@ import torch
 
 import dncnn_lib as dn
 from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
+from dncnn_lib.lessons.normalisation import four_networks
 from dncnn_lib.records import RECORDS, read_comparison, write_comparison
 
 SIGMA, SEEDS = 25, (0, 1, 2)
@@ -28,17 +29,7 @@ CONFIG = dn.TrainConfig(
 )
 PIECES = ("camera", "dogs", "pagoda", "drum")
 LABELS = ["optimizer", "network", "rate", "seed"]
-
-
-def networks() -> dict[str, dict[str, object]]:
-    """The four, by the names that lesson 06 gives them."""
-    size = {"depth": 12, "width": 16}
-    return {
-        f"{'residual' if residual else 'direct'}, {'BN' if norm else 'no BN'}": size
-        | {"residual": residual, "batch_norm": norm}
-        for residual in (True, False)
-        for norm in (True, False)
-    }
+NETWORKS = four_networks(depth=12, width=16)
 
 
 def about() -> dict[str, object]:
@@ -47,7 +38,7 @@ def about() -> dict[str, object]:
     del config["lr"], config["seed"]  # the columns rate and seed of the record
     return {
         "sigma": SIGMA,
-        "networks": networks(),
+        "networks": NETWORKS,
         "training_data": "small",
         "measured_on": f"64×64 pixels of each of {', '.join(PIECES)}, from (100, 100)",
         "config": config,
@@ -62,7 +53,7 @@ def main() -> None:
     runs = read_comparison(out, about()) if out.exists() else {}
     held_out, photographs = dn.held_out_images(), dn.small_training_set()
     validation = held_out_psnr({name: held_out[name][100:164, 100:164] for name in PIECES}, SIGMA)
-    for name, network in networks().items():
+    for name, network in NETWORKS.items():
         for rate in RATES:
             variant = {name: Variant(network, replace(CONFIG, lr=rate))}
             for seed in SEEDS:

@@ -182,7 +182,7 @@ LESSON_06 = runpy.run_path(str(ROOT / "data" / "record_lesson_06.py"))
 def test_the_record_of_lesson_06_has_the_settings_of_its_script():
     runs = records.read_comparison(records.RECORDS / "lesson-06.csv", LESSON_06["about"]())
     expected = itertools.product(
-        ["Adam"], LESSON_06["networks"](), LESSON_06["RATES"], LESSON_06["SEEDS"]
+        ["Adam"], LESSON_06["NETWORKS"], LESSON_06["RATES"], LESSON_06["SEEDS"]
     )
     assert set(runs) == set(expected)
     for (*_, rate, _), steps in runs.items():

@@ -45,6 +45,19 @@ STYLES = {
 """The four networks of lesson 06: a name of ``COLOURS`` and a line style of matplotlib for each."""
 
 
+def four_networks(depth: int, width: int) -> dict[str, dict[str, int | bool]]:
+    """The arguments of ``DnCNN`` for each of the four, by the names of ``STYLES``."""
+    return {
+        name: {
+            "depth": depth,
+            "width": width,
+            "residual": name.startswith("residual"),
+            "batch_norm": not name.endswith("no BN"),
+        }
+        for name in STYLES
+    }
+
+
 def ones(net: DnCNN) -> DnCNN:
     """Set every γ of ``net`` to 1, and return it."""
     for module in net.modules():
