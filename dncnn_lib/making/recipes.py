@@ -1,4 +1,4 @@
-"""How each pretrained network is trained: named, readable data. ``run`` carries it out."""
+"""How each network is trained: named, readable data. ``run`` carries it out."""
 
 from __future__ import annotations
 
