@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d
 
 from ..model import DnCNN
+from ..records import Runs
 from ..samples import held_out_images
 from ..show.pictures import COLOURS
 from .check import Answer, check, exercise
@@ -21,8 +22,6 @@ from .experiments import layer_inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ..training import Step
 
 SIDE = 96
 CORNERS = {
@@ -86,9 +85,7 @@ def print_table(rows: Mapping[str, Sequence[float]]) -> None:
         print(f"{name:26s}" + "".join(f"{round(100 * float(value)):13d}" for value in values))
 
 
-def reader_errors(
-    runs: Mapping[tuple[str | float, ...], Sequence[Step]],
-) -> dict[tuple[str, str], dict[float, list[float]]]:
+def reader_errors(runs: Runs) -> dict[tuple[str, str], dict[float, list[float]]]:
     """Mean squared errors on ``pieces`` of readers that are networks, one for each reader: by
     network ("dncnn-b" or "random") and target, then by layer.
 

@@ -19,6 +19,7 @@ from ..evaluation import PROTOCOLS, Comparison, compare
 from ..images import as_uint8
 from ..metrics import luma, psnr, shave
 from ..model import DnCNN
+from ..records import Runs
 from ..resize import resize
 from ..show.panels import kind_controls, panel
 from ..show.pictures import COLOURS, screen_width, side_by_side
@@ -28,8 +29,6 @@ from .check import Answer, check, exercise
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.JpegImagePlugin import JpegImageFile
-
-    from ..training import Step
 
 TASKS = ("gaussian", "super-resolution", "deblocking")
 """Those of ``PROTOCOLS`` that DnCNN-3 was made for."""
@@ -204,13 +203,12 @@ def plot_race(
     return figure
 
 
-Runs = Mapping[tuple, Sequence["Step"]]
-"""The record that ``data/record_sharing.py`` wrote: (trained on, measured on, width, seed) → the
-ends of trainings of several lengths."""
-
-
 def ends(runs: Runs, trained_on: str, measured_on: str, width: int, steps: int) -> dict[int, float]:
-    """What trainings of one length ended at: seed → PSNR in dB."""
+    """What trainings of one length ended at: seed → PSNR in dB.
+
+    runs: the record ``sharing.csv``, by (trained on, measured on, width, seed): the ends of
+    trainings of several lengths.
+    """
     return {
         key[3]: step.val_psnr
         for key, found in runs.items()
