@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+import dncnn_lib
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -64,6 +66,7 @@ def test_the_commands_exist():
 def test_the_top_level_holds_what_was_agreed():
     agreed = {"notebooks", "dncnn_lib", "data", "tests", "environment.yml", "README.md"}
     ecosystem = {"pyproject.toml", "constraints.txt", "Makefile", "LICENSE"}
+    ecosystem |= {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md"}
     try:
         command = ["git", "-C", str(ROOT), "ls-files", "-z"]
         files = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -71,3 +74,9 @@ def test_the_top_level_holds_what_was_agreed():
         pytest.skip("not a git checkout, so what belongs to it is not known")
     found = {file.split("/")[0] for file in files.split("\0") if file}
     assert {name for name in found if not name.startswith(".")} == agreed | ecosystem
+
+
+def test_the_version_that_is_cited_is_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == PROJECT["version"] == dncnn_lib.__version__
+    assert citation["license"] == PROJECT["license"]
