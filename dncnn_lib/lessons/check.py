@@ -3,10 +3,13 @@
 A lesson imports its module as ``checks`` and calls ``checks.NAME(your_function)``. The cases are
 drawn from a seed, another one with ``seed=1``. What would be right is never told. An exercise that
 is still open is named, and stops nothing.
+
+In a class ``graded`` calls the same checks: every case counts, and what is open scores 0.
 """
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import textwrap
@@ -20,6 +23,10 @@ from torch import nn
 
 Answer = Callable[..., Any]
 """A student's function, or one that stands for it."""
+
+
+_tally: contextvars.ContextVar[list[bool] | None] = contextvars.ContextVar("tally", default=None)
+"""While an answer is graded: of each case so far, whether it was right."""
 
 
 class NotYet(AssertionError):
@@ -45,10 +52,32 @@ def exercise(checks: Callable[..., None]) -> Callable[..., None]:
         try:
             checks(function, **seed)
         except NotImplementedError as still:
+            if (tally := _tally.get()) is not None:
+                tally.append(False)
             said = str(still) or "Fill it in and run this cell again."
             print(f"{_name(function)}: still open. {said}")
 
     return checked
+
+
+def graded(
+    exercise: Callable[..., None], function: Answer, *, seed: int, points: float = 1
+) -> float:
+    """What an answer is worth: the share of right cases in ``exercise``, times points.
+
+    exercise: one of a lesson's checks; seed: of its cases. An answer that is still open has 0. What
+    the student would read of the first wrong case in the lesson is printed.
+    """
+    tally: list[bool] = []
+    token = _tally.set(tally)
+    try:
+        exercise(function, seed=seed)
+    except NotYet as wrong:
+        print(wrong)
+        tally.append(False)
+    finally:
+        _tally.reset(token)
+    return round(points * sum(tally) / len(tally), 2) if tally else 0.0
 
 
 def asked(question: str, function: Answer, answer: Answer, kind: str) -> Answer:
@@ -91,31 +120,53 @@ def check(
     function raises an error or changes its arguments.
     """
     for arguments in cases:
-        called = _called(function, arguments)
-        given = copy.deepcopy(arguments)
         try:
-            result = function(*given)
-        except Exception as error:
-            if isinstance(error, NotYet) or _still_open(error):
+            said = _verdict(function, arguments, cases, right, mistakes or {}, hint, tolerance)
+        except NotYet as wrong:
+            if (tally := _tally.get()) is None:
                 raise
-            raise NotYet(f"{called} raised {type(error).__name__}: {error}") from error
-        if not _unchanged(given, arguments):
-            raise NotYet(f"{called} changed what it was given: leave that as it is")
-        said = f"{called} gave {describe(result)}"
-        wrong = _wrong(result, right(*copy.deepcopy(arguments)), tolerance)
-        if wrong:
-            results = [(case, _quietly(function, case)) for case in cases]
-            fitting = {  # in how many cases it does
-                sentence: sum(
-                    not _wrong(r, _quietly(mistake, case), tolerance) for case, r in results
-                )
-                for sentence, mistake in (mistakes or {}).items()
-                if not _wrong(result, _quietly(mistake, arguments), tolerance)
-            }
-            if fitting:
-                raise NotYet(f"{said}: {max(fitting, key=fitting.__getitem__)}")
-            raise NotYet(f"{said}, {wrong}" + (f": {hint}" if hint else ""))
-        print(f"right: {said}")
+            if False not in tally:
+                print(wrong)
+            tally.append(False)
+        else:
+            print(f"right: {said}")
+            if (tally := _tally.get()) is not None:
+                tally.append(True)
+
+
+def _verdict(
+    function: Answer,
+    arguments: Sequence[Any],
+    cases: Sequence[Sequence[Any]],
+    right: Answer,
+    mistakes: Mapping[str, Answer],
+    hint: str,
+    tolerance: float,
+) -> str:
+    """What a student's function gave in one case, in words. Raises ``NotYet`` if it is wrong."""
+    called = _called(function, arguments)
+    given = copy.deepcopy(arguments)
+    try:
+        result = function(*given)
+    except Exception as error:
+        if isinstance(error, NotYet) or _still_open(error):
+            raise
+        raise NotYet(f"{called} raised {type(error).__name__}: {error}") from error
+    if not _unchanged(given, arguments):
+        raise NotYet(f"{called} changed what it was given: leave that as it is")
+    said = f"{called} gave {describe(result)}"
+    wrong = _wrong(result, right(*copy.deepcopy(arguments)), tolerance)
+    if not wrong:
+        return said
+    results = [(case, _quietly(function, case)) for case in cases]
+    fitting = {  # in how many cases it does
+        sentence: sum(not _wrong(r, _quietly(mistake, case), tolerance) for case, r in results)
+        for sentence, mistake in mistakes.items()
+        if not _wrong(result, _quietly(mistake, arguments), tolerance)
+    }
+    if fitting:
+        raise NotYet(f"{said}: {max(fitting, key=fitting.__getitem__)}")
+    raise NotYet(f"{said}, {wrong}" + (f": {hint}" if hint else ""))
 
 
 def unrepaired(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import raises
 
-from dncnn_lib.lessons.check import NotYet, asked, check, describe, exercise, unrepaired
+from dncnn_lib.lessons.check import NotYet, asked, check, describe, exercise, graded, unrepaired
 
 OPEN = "{}: still open. Fill it in and run this cell again.\n"
 
@@ -259,3 +259,49 @@ def test_a_repair_that_has_not_been_begun_is_open(capsys):
 
     halving(later)
     assert capsys.readouterr().out == OPEN.format("later")
+
+
+# ----------------------------------------------------------------------------------------- grading
+
+
+@exercise
+def halved(function, *, seed=0):
+    """(n) → n / 2."""
+    numbers = np.random.default_rng(seed).permutation(40)[:4]
+    cases = [(2 * int(n) + odd,) for n, odd in zip(numbers, (0, 1, 0, 1))]
+    check(function, cases, lambda n: n / 2, {"halves are lost": lambda n: n // 2})
+
+
+def test_each_right_case_counts_and_what_was_overlooked_is_named_once(capsys):
+    assert graded(halved, lambda n: n / 2, seed=3) == 1
+    capsys.readouterr()
+    assert graded(halved, lambda n: n // 2, seed=3, points=4) == 2
+    assert capsys.readouterr().out.count("halves are lost") == 1
+    assert graded(halved, lambda n: "none", seed=3) == 0
+
+
+def test_what_is_open_or_no_function_or_fails_scores_nothing(capsys):
+    def still_open(n):
+        raise NotImplementedError
+
+    for answer in (still_open, None, 3, lambda: 1, lambda n: 1 / 0):
+        assert graded(halved, answer, seed=3) == 0
+
+
+def test_a_table_of_the_cases_of_one_seed_fails_those_of_another():
+    seen = {}
+
+    def spy(n):
+        seen[n] = n / 2
+        return n / 2
+
+    graded(halved, spy, seed=0)
+    table = lambda n: seen.get(n, 0.0)  # noqa: E731
+    assert graded(halved, table, seed=0) == 1
+    assert max(graded(halved, table, seed=seed) for seed in range(1, 9)) < 0.5
+
+
+def test_grading_leaves_no_trace():
+    graded(halved, lambda n: n // 2, seed=3)
+    with pytest.raises(NotYet):
+        halved(lambda n: n // 2, seed=3)
