@@ -33,8 +33,9 @@ LETTER_LINK = re.compile(r"\]\(#[A-Z]\)")
 """A link to a letter of the glossary."""
 
 
-def page(notebook: Notebook, name: str) -> Notebook:
-    """A copy of a notebook as MyST-NB takes it. name: of the file, without folder and ending.
+def page(notebook: Notebook, name: str, *, alive: bool = True) -> Notebook:
+    """A copy of a notebook as MyST-NB takes it. name: of the file, without folder and ending;
+    alive: whether the site has the explorer.
 
     Every Markdown cell can be linked to, because JupyterLab's links to cells become links to it.
     """
@@ -50,7 +51,7 @@ def page(notebook: Notebook, name: str) -> Notebook:
             cell["outputs"] = [output for output in cell["outputs"] if not is_widget(output)]
             if describes := alternative_text(cell["outputs"]):
                 cell["metadata"]["mystnb"] = {"image": {"alt": describes}}
-    page["cells"] = with_live_cells(notebook, page)
+    page["cells"] = with_live_cells(notebook, page, alive)
     return page
 
 
@@ -73,13 +74,13 @@ def alternative_text(outputs: list[dict[str, Any]]) -> str:
     return next(filter(None, texts), "")
 
 
-def with_live_cells(notebook: Notebook, page: Notebook) -> list[dict[str, Any]]:
+def with_live_cells(notebook: Notebook, page: Notebook, alive: bool) -> list[dict[str, Any]]:
     """The cells of a page, with a cell below each control that stands for it."""
     cells = []
     for before, cell in zip(notebook["cells"], page["cells"]):
         cells.append(cell)
         if any(map(is_control, before.get("outputs", []))):
-            cells.append(raw_html(before["id"], live_html(before["id"])))
+            cells.append(raw_html(before["id"], live_html(before["id"], alive)))
     return cells
 
 
@@ -89,9 +90,9 @@ def is_control(output: dict[str, Any]) -> bool:
     return is_widget(output) and output["output_type"] == "execute_result" and "(" in words
 
 
-def live_html(cell_id: str) -> str:
+def live_html(cell_id: str, alive: bool) -> str:
     """What stands on the page for a control."""
-    if cell_id in LIVE:
+    if cell_id in LIVE and alive:
         return f'<div class="live" data-view="{LIVE[cell_id]}"></div>'
     if cell_id == RECEPTIVE_FIELD:
         return '<div class="receptive-field"></div>'
