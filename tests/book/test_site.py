@@ -12,6 +12,7 @@ import pytest
 from helpers import raises
 
 from dncnn_lib.book import building
+from dncnn_lib.explorer.web import npm
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDTHS = {"projector": (1280, 720), "phone": (390, 844)}
@@ -112,6 +113,15 @@ def chromium():
         running.close()
 
 
+@pytest.fixture(scope="module")
+def axe():
+    """What finds the faults that a reader without a mouse or without eyes would meet."""
+    try:
+        return (npm.package("axe-core") / "axe.min.js").read_text("utf-8")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(params=WIDTHS)
 def page(request, chromium):
     """A page without a network, in which nothing may fail."""
@@ -129,11 +139,11 @@ def page(request, chromium):
 
 @needs_chromium
 @pytest.mark.parametrize("name", ["index", "01_noise", "glossary", "solutions/01_noise"])
-def test_a_page_fits_its_window_and_breaks_no_serious_rule_of_accessibility(site, page, name):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_a_page_fits_its_window_and_breaks_no_serious_rule_of_accessibility(site, page, axe, name):
     page.goto((site / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = axe.run(page, options={"preload": False}).response["violations"]
+    page.add_script_tag(content=axe)
+    found = page.evaluate("axe.run({preload: false}).then((result) => result.violations)")
     assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
 
 
@@ -159,3 +169,17 @@ def test_the_receptive_field_follows_its_slider(site, page):
 def test_the_search_finds_a_word_of_a_lesson(site, page):
     page.goto((site / "search.html").as_uri() + "?q=Poisson")
     page.locator("ul.search a", has_text="01 · Noise").first.wait_for()
+
+
+@needs_chromium
+def test_the_explorer_starts_in_the_page_and_answers(site, page):
+    page.goto((site / "00_start_here.html").as_uri())
+    if not (site / "_static" / "explorer").exists():
+        pytest.skip("the book was made without npm")
+    page.locator(".live button").click()
+    explorer = page.frame_locator(".live iframe")
+    explorer.locator(".dncnn-picture[data-number]").first.wait_for(timeout=120_000)
+    level = explorer.get_by_role("slider", name="noise level").first
+    before = explorer.locator(".dncnn-picture").first.get_attribute("data-number")
+    level.press("ArrowRight")
+    explorer.locator(f".dncnn-picture:not([data-number='{before}'])").first.wait_for()
