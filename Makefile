@@ -14,11 +14,13 @@ BIN = $(VENV)/bin
 MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab explore test unit notebooks execute lint benchmark tables train info clean
+.PHONY: help lab explore web book test unit notebooks execute lint benchmark tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make explore    the explorer alone, as a web page on this machine"
+	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
+	@echo "make book       the course as a static site, in build/book"
 	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
@@ -30,12 +32,18 @@ help:
 
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. \
-		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=None
 
-# A page that was closed leaves its kernel for ten minutes, not for ever.
+# A page that is closed ends its kernel; one whose browser was killed leaves it for ten minutes.
 explore: $(READY)
 	$(BIN)/voila notebooks/explorer.ipynb --Voila.ip=127.0.0.1 \
 		--MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
+
+web: $(READY)
+	$(BIN)/python -m dncnn_lib.explorer.web build/explorer
+
+book: $(READY)
+	$(BIN)/python -m dncnn_lib book
 
 test: unit notebooks
 	@echo "== All tests passed."
@@ -85,6 +93,6 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall -c constraints.txt \
 		torch $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,test]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,book,test]"
 	@rm -f $(VENV)/ready-*
 	@touch $@

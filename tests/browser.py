@@ -1,10 +1,12 @@
-"""The explorer in headless Chromium, in JupyterLab and in Voila: for tests, and to time it.
+"""The explorer in headless Chromium, in JupyterLab, in Voila, and as a page without Python: for
+tests, and to time it.
 
 python tests/browser.py        from a moved slider to new pixels on the screen
 """
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import socket
@@ -37,7 +39,14 @@ def _free_port() -> int:
 
 @contextmanager
 def serving(kind: str, folder: Path) -> Iterator[str]:
-    """A JupyterLab server over a copy of the explorer in ``folder``, or Voila; its address."""
+    """A JupyterLab server over a copy of the explorer in ``folder``, or Voila; its address. "web"
+    is the page without a server, made in ``folder``."""
+    if kind == "web":
+        from dncnn_lib.explorer.web.build import build
+
+        build(folder)
+        yield (folder / "index.html").as_uri()
+        return
     shutil.copy(NOTEBOOKS / "explorer.ipynb", folder)
     port = _free_port()
     if kind == "lab":
@@ -102,13 +111,18 @@ def open_explorer(kind: str, address: str, page) -> None:
 
 
 def picture_number(page) -> int:
-    """Counts up with each new frame that is drawn."""
+    """Counts up with each new picture that is drawn."""
     return int(page.get_attribute(".dncnn-picture", "data-number"))
 
 
 def pixels(page) -> str:
     """What is on the picture, as a data URL."""
     return page.evaluate("document.querySelector('.dncnn-picture').toDataURL()")
+
+
+def settle(page) -> None:
+    """Wait until the last change is answered in full."""
+    page.wait_for_selector(".dncnn-picture[aria-busy=false]", timeout=120_000)
 
 
 # ------------------------------------------------------------------------------------------ timing
@@ -123,13 +137,13 @@ _WATCH = """() => {
 }"""
 
 
-def _times_of_keys(page, count: int = 31) -> list[float]:
+def times_of_keys(page, count: int = 31) -> list[float]:
     """Milliseconds from an arrow key on the slider to the first new picture, one key at a time."""
     page.evaluate(_WATCH)
-    page.locator(".noUi-handle").first.focus()
+    page.locator(".dncnn-level").focus()
     for number in range(count):
         page.keyboard.press("ArrowRight" if number % 2 else "ArrowLeft")
-        page.wait_for_selector(".dncnn-picture[aria-busy=false]")
+        settle(page)
         page.wait_for_timeout(400)
     asked, shown = page.evaluate("[window.asked, window.shown]")
     return [min(s - a for s in shown if s > a) for a in asked]
@@ -138,8 +152,8 @@ def _times_of_keys(page, count: int = 31) -> list[float]:
 def _pictures_while_dragging(page, seconds: float = 3) -> tuple[float, float]:
     """Pictures a second while the slider is dragged, and milliseconds from its end to the last."""
     page.evaluate("() => { window.shown = []; }")
-    handle = page.locator(".noUi-handle").first.bounding_box()
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    box = page.locator(".dncnn-level").bounding_box()
+    x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     start = time.perf_counter()
@@ -149,42 +163,65 @@ def _pictures_while_dragging(page, seconds: float = 3) -> tuple[float, float]:
     end = page.evaluate("performance.now()")
     page.mouse.up()
     during = len(page.evaluate("window.shown"))
-    page.wait_for_selector(".dncnn-picture[aria-busy=false]")
+    settle(page)
     page.wait_for_timeout(500)
     after = [t - end for t in page.evaluate("window.shown") if t > end]
     return during / passed, max(after, default=0.0)
 
 
+def see(page, side: int) -> str:
+    """Zoom until about side² pixels of the picture are seen; how many rows and columns."""
+    box = page.locator(".dncnn-picture").bounding_box()
+    wanted = (box["width"] * box["height"] / side**2) ** 0.5
+    text = page.locator(".dncnn-number").inner_text().removesuffix(" %")
+    page.focus(".dncnn-picture")
+    steps = round(math.log(wanted / (int(text) / 100)) / math.log(1.25))
+    for _ in range(abs(steps)):
+        page.keyboard.press("+" if steps > 0 else "-")
+    settle(page)
+    return page.get_attribute(".dncnn-picture", "data-region")
+
+
 def _time(running) -> None:
     print("The explorer in Chromium: key to new pixels, and the slider dragged")
     print("page   method         region   median ms   p90 ms   pictures/s   ms to the last one")
-    for kind in SERVERS:
+    for kind in (*SERVERS, "web"):
         with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
             page = running.new_page(viewport={"width": 1280, "height": 900})
             open_explorer(kind, address, page)
             for method in ("dncnn-b", "cdncnn-b", "dncnn-3-small"):
                 page.get_by_label("method").select_option(method)
-                for zoom, side in (("2", 256), ("3", 170)):
-                    page.get_by_label("zoom").select_option(label=f"{zoom}×")
+                for side in (256, 128):
+                    region = see(page, side)
                     page.wait_for_timeout(3000)
-                    times = _times_of_keys(page)
+                    times = times_of_keys(page)
                     p90 = statistics.quantiles(times, n=10)[-1]
                     rate, last = _pictures_while_dragging(page)
                     print(
-                        f"{kind:<6} {method:<14} {side}×{side}  {statistics.median(times):9.0f}"
+                        f"{kind:<6} {method:<14} {region}  {statistics.median(times):9.0f}"
                         f" {p90:8.0f} {rate:12.1f} {last:20.0f}",
                         flush=True,
                     )
             page.close()
 
 
-def _kernel_sizes() -> list[float]:
-    """Megabytes that each Python of the server has for itself alone."""
+def _kernels() -> list:
+    """The kernels that the servers of this process have started."""
     import psutil  # comes with ipykernel
 
     below = psutil.Process().children(recursive=True)
-    kernels = [p for p in below if any("ipykernel_launcher" in part for part in p.cmdline())]
-    return [p.memory_full_info().uss / 1e6 for p in kernels]
+    return [p for p in below if any("ipykernel_launcher" in part for part in p.cmdline())]
+
+
+def kernel_sizes() -> list[float]:
+    """Megabytes that each Python of the server has for itself alone."""
+    return [p.memory_full_info().uss / 1e6 for p in _kernels()]
+
+
+def kill_kernels() -> None:
+    """End them as a machine without memory does."""
+    for process in _kernels():
+        process.kill()
 
 
 def _class(running, people: int) -> None:
@@ -197,15 +234,15 @@ def _class(running, people: int) -> None:
             print(f"page {number + 1} opened in {time.perf_counter() - start:.0f} s", flush=True)
             pages.append(page)
         for number, page in enumerate(pages):  # each moves its own slider
-            page.locator(".noUi-handle").first.focus()
+            page.locator(".dncnn-level").focus()
             for _ in range(number):
                 page.keyboard.press("ArrowRight")
         for number, page in enumerate(pages):
             page.wait_for_function(
-                "words => document.querySelector('div[role=status]').textContent.includes(words)",
+                "words => document.querySelector('.dncnn-status').textContent.includes(words)",
                 arg=f"σ {25 + number}:",
             )
-        sizes = _kernel_sizes()
+        sizes = kernel_sizes()
         print(f"{len(sizes)} kernels, {statistics.median(sizes):.0f} MB each (median)")
         print("Each page shows the level that was set in it.")
 
@@ -214,8 +251,7 @@ def _picture(running, file: str) -> None:
     with tempfile.TemporaryDirectory() as folder, serving("voila", Path(folder)) as address:
         page = running.new_page(viewport={"width": 1250, "height": 625})
         open_explorer("voila", address, page)
-        page.locator(".dncnn-stage").evaluate("e => e.parentElement.parentElement.scrollIntoView()")
-        page.wait_for_timeout(1000)
+        settle(page)
         page.screenshot(path=file)
 
 

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import benchmark, denoise, download, evaluate, info, train
+from . import benchmark, book, denoise, download, evaluate, info, train
 from ._terminal import reason, say
 
 COMMANDS = {
@@ -25,6 +25,7 @@ COMMANDS = {
     "info": info,
     "download": download,
     "benchmark": benchmark,
+    "book": book,
 }
 
 

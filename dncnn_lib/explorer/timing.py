@@ -10,8 +10,7 @@ from dataclasses import replace
 from .. import _check
 from ..degrade import apply
 from . import view
-from .page import numbers_html
-from .stage import Stage
+from .page import told
 from .view import Exploration, Region, Setting
 
 PICTURE = "dogs"
@@ -28,16 +27,16 @@ def shares(side: int, method: str, *, repeats: int = 7) -> Mapping[str, float]:
     picture = view.sample(PICTURE)
     centre = [length / 2 for length in picture.shape[:2]]
     setting = Setting(method=method, region=Region.around(centre, side, picture.shape))
-    clean, stage = view.for_method(picture, method), Stage()
+    clean = view.for_method(picture, method)
 
     def show(found: Exploration) -> None:
         found = _unmeasured(found)
         _ = found.comparison.psnr, found.comparison.degraded_psnr
-        stage.show(found.picture("noisy"), found.picture("restored"), ("noisy", "restored"), "")
+        _ = [found.picture(name).tobytes() for name in ("noisy", "restored")]
 
     def measure(found: Exploration) -> None:
         found = _unmeasured(found)
-        numbers_html(found, found.numbers())
+        told(found, found.numbers())
 
     found = view.explore(picture, setting)
     whole = _median(lambda: view.explore(picture, setting), repeats)

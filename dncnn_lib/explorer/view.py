@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import _check, priors, samples
+from .. import _check, priors, samples, zoo
 from ..degrade import KINDS, Degradation, apply
 from ..evaluation import Comparison
 from ..images import as_uint8, to_grey
@@ -152,6 +153,31 @@ def in_colour(method: str) -> bool:
     return model(method).channels == 3
 
 
+_TRAINED = {
+    "Gaussian": r"GaussianNoise\(sigma=([^)]*)",
+    "JPEG": r"JPEGCompression\(quality=([^)]*)",
+    "down-up": r"DownUp\(scale=([^)]*)",
+}
+"""Where a network's card says which levels of a kind it was trained on."""
+
+
+def trained(method: str) -> dict[str, tuple[int, int]] | None:
+    """The kinds of noise that a network was trained on, each with its lowest and highest level;
+    None for a prior and the median, which are made for no range."""
+    if method == MEDIAN or method in priors.PRIORS:
+        return None
+    told = zoo.card(method)["degradation"]
+    found = {kind: re.search(pattern, told) for kind, pattern in _TRAINED.items()}
+    levels = {kind: re.findall(r"\d+", match[1]) for kind, match in found.items() if match}
+    return {kind: (int(of[0]), int(of[-1])) for kind, of in levels.items()}
+
+
+def channels(method: str) -> int:
+    """1 or 3, as ``in_colour``, without reading the weights."""
+    is_network = method != MEDIAN and method not in priors.PRIORS
+    return zoo.card(method)["network"]["channels"] if is_network else 1
+
+
 # ----------------------------------------------------------------------------------------- pictures
 
 
@@ -269,6 +295,47 @@ def explore(picture: np.ndarray, setting: Setting, *, method: str | None = None)
     seen = (region.crop(clean), region.crop(noisy), inner.crop(restored))
     comparison = Comparison(*(np.ascontiguousarray(values, np.float32) for values in seen))
     return Exploration(setting, method or setting.method, comparison)
+
+
+def catalogue() -> dict[str, Any]:
+    """What there is to choose from, for the page, in values that JSON can hold.
+
+    pictures: name, height, width, channels and credit of each; kinds: of noise, with their levels;
+    methods: name, about, channels, trained, and size, the bytes that are yet to be fetched; views;
+    longest: side of an upload.
+    """
+    credits = {row["name"]: row for row in samples.attribution()}
+    pictures = [
+        {
+            "name": name,
+            "height": picture.shape[0],
+            "width": picture.shape[1],
+            "channels": np.atleast_3d(picture).shape[2],
+            "credit": "“{title}”, author: {author}, licence: {licence}".format(**credits[name]),
+        }
+        for name, picture in samples.held_out_images(grey=None).items()
+    ]
+    kinds = {
+        name: {"level": kind.level, "low": kind.low, "high": kind.high, "start": kind.start}
+        for name, kind in KINDS.items()
+    }
+    methods = [
+        {
+            "name": name,
+            "about": describe(name),
+            "channels": channels(name),
+            "trained": trained(name),
+            "size": 0,
+        }
+        for name in method_names()
+    ]
+    return {
+        "pictures": pictures,
+        "kinds": kinds,
+        "methods": methods,
+        "views": list(VIEWS),
+        "longest": LONGEST_SIDE,
+    }
 
 
 def code_for(setting: Setting, picture: str | None) -> str:

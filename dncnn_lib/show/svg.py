@@ -8,6 +8,15 @@ import numpy as np
 
 from .pictures import COLOURS
 
+_EDGES = np.linspace(-100, 100, 101)
+
+
+def shares(noise: np.ndarray) -> np.ndarray:
+    """What share of a noise, in units of [0, 1], lies in each of 100 bars from −100 to 100 on the
+    0–255 scale; values outside count at the ends."""
+    values = 255 * noise.ravel().astype(np.float64)
+    return np.histogram(np.clip(values, -100, 100), _EDGES)[0] / values.size
+
 
 def histogram_svg(
     noise: np.ndarray, *, width: int = 640, height: int = 120, sigma: float | None = None
@@ -20,8 +29,7 @@ def histogram_svg(
     values = 255 * noise.ravel().astype(np.float64)
     deviation = values.std() if sigma is None else 255 * sigma
     deviation = max(deviation, 0.5)  # or the curve would fall between the bars
-    edges = np.linspace(-100, 100, 101)
-    share = np.histogram(np.clip(values, -100, 100), edges)[0] / values.size
+    edges, share = _EDGES, shares(noise)
     middle = (edges[:-1] + edges[1:]) / 2
     normal = np.exp(-((middle / deviation) ** 2) / 2)
     normal /= normal.sum()

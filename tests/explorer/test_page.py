@@ -1,8 +1,8 @@
-"""The controls without a browser."""
+"""What Python answers the page, without a browser."""
 
 import asyncio
-import html
 import io
+import json
 import re
 import threading
 import time
@@ -15,14 +15,52 @@ from PIL import Image
 import dncnn_lib as dn
 from dncnn_lib.explorer import pace, page, timing, view
 from dncnn_lib.explorer.page import Explorer
-from dncnn_lib.explorer.view import Region
+from dncnn_lib.explorer.view import Region, Setting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+SEEN = Region(20, 30, 64, 80)
+
+
+class Browser:
+    """Stands for the page: it asks, and keeps what it is sent, as JSON brings it there."""
+
+    def __init__(self, **options):
+        self.explorer = Explorer(**{"picture": "pagoda", "method": page.QUICK_GREY} | options)
+        self.answers = []
+        self.explorer.widget.send = self._receive
+        self.asked = {"picture": "pagoda", "noise": "Gaussian", "level": 25, "seed": 0}
+        self.asked |= {"method": self.explorer.widget.start["method"]}
+        self.asked |= {"region": vars(SEEN), "views": ["noisy", "restored"]}
+
+    def _receive(self, content, buffers=()):
+        content = json.loads(json.dumps(content, allow_nan=False))
+        self.answers.append(content | {"buffers": list(buffers)})
+
+    def send(self, buffers=(), **content):
+        """The answers to a message that came at once."""
+        before = len(self.answers)
+        self.explorer._receive(None, {"id": before, **content}, list(buffers))
+        return self.answers[before:]
+
+    def explore(self, **changes):
+        """The first answer to a changed setting."""
+        self.asked |= changes
+        return self.send(type="explore", setting=self.asked)[0]
+
+    @property
+    def last(self):
+        return self.answers[-1]["answer"]
+
+    def pictures(self, number=-1):
+        found = self.answers[number]
+        shape = found["answer"]["shape"]
+        return [np.frombuffer(b, np.uint8).reshape(shape).squeeze() for b in found["buffers"]]
+
 
 @pytest.fixture
-def explorer():
-    return Explorer(picture="pagoda", method=page.QUICK_GREY)
+def browser():
+    return Browser()
 
 
 def file_of(picture, kind="PNG"):
@@ -31,83 +69,113 @@ def file_of(picture, kind="PNG"):
     return file.getvalue()
 
 
-def test_the_page_starts_with_a_picture_and_its_numbers(explorer):
-    assert explorer.shown.setting == explorer.setting
-    assert explorer.shown.method == page.QUICK_GREY
-    assert "noisy 20." in explorer.summary.value and "PSNR" in explorer.table.value
-    frame = explorer.stage.frame
-    assert len(frame["left"]) == frame["height"] * frame["width"]
-    assert frame["names"] == ["noisy", "restored"] and "left noisy" in frame["alt"]
-    assert not explorer.stage.busy
+def upload(browser, data, name):
+    return browser.send([data], type="open", name=name, part=0, last=True)[0]
 
 
-def test_each_control_does_what_it_says(explorer):
-    explorer.level.value = 50
-    assert "σ 50" in explorer.summary.value and explorer.shown.setting.level == 50
-    before = explorer.shown.comparison.degraded
-    explorer.new_noise.click()
-    assert explorer.shown.setting.seed == 1
-    assert not np.array_equal(explorer.shown.comparison.degraded, before)
-    explorer.noise.value = "JPEG"
-    assert (explorer.level.description, explorer.level.value) == ("quality", 10)
-    explorer.left.value = "clean"
-    assert explorer.stage.frame["names"] == ["clean", "restored"]
-    explorer.stage.zoom = 4
-    assert explorer.zoom.value == 4 and explorer.shown.comparison.clean.shape == (128, 128)
-    explorer.stage.centre = [0.0, 0.0]
-    assert explorer.shown.setting.region == Region(0, 0, 128, 128)
-    explorer.method.value = "median 3×3"
-    assert "by median 3×3" in explorer.summary.value
-    explorer.picture.value = "dogs"
-    assert explorer.stage.overview["whole"] == [384, 384]
-    explorer.show_code.value = True
-    assert "dn.apply(dn.JPEGCompression(quality=10), clean, seed=1)" in explorer.code.value
-    assert explorer.code.layout.display == "block"
-    assert explorer.file_name == "dogs_jpeg_10_median_3_3.png"
-    with Image.open(io.BytesIO(explorer.png())) as saved:
-        pixels = np.asarray(saved)
-    assert np.array_equal(pixels[:, :128], explorer.shown.picture("clean"))
-    assert np.array_equal(pixels[:, 136:], explorer.shown.picture("restored"))
-    assert (pixels[:, 128:136] == 255).all()
+def test_the_page_is_told_what_there_is(browser):
+    (answer,) = browser.send(type="describe")
+    found = answer["catalogue"]
+    assert [p["name"] for p in found["pictures"]] == list(view.sample_names())
+    (dogs,) = [p for p in found["pictures"] if p["name"] == "dogs"]
+    credit = "“friends”, author: Aitzol Berasategi, licence: CC-BY-4.0"
+    size = {"height": 384, "width": 384, "channels": 3}
+    assert dogs == {"name": "dogs", **size, "credit": credit}
+    assert found["kinds"]["JPEG"] == {"level": "quality", "low": 1, "high": 100, "start": 10}
+    methods = {method["name"]: method for method in found["methods"]}
+    assert list(methods) == view.method_names() and found["views"] == list(view.VIEWS)
+    assert all(method["about"] == view.describe(name) for name, method in methods.items())
+    assert methods["dncnn-b"]["trained"] == {"Gaussian": [0, 55]}
+    assert methods["dncnn-s-25"]["trained"] == {"Gaussian": [25, 25]}
+    assert methods["dncnn-3"]["trained"] == {
+        "Gaussian": [0, 55], "JPEG": [5, 99], "down-up": [2, 4],
+    }  # fmt: skip
+    assert methods["bm3d"]["trained"] is None and methods["median 3×3"]["trained"] is None
 
 
-def test_the_code_prints_the_numbers_of_the_page(explorer, capsys):
-    explorer.method.value, explorer.level.value = "median 3×3", 75
-    restored = explorer.shown.comparison.restored
-    unclipped = dn.psnr(restored, explorer.shown.comparison.clean, data_range=1.0)
-    assert explorer.shown.comparison.psnr > unclipped + 0.1
-    explorer.show_code.value = True
-    exec(html.unescape(re.sub("<.*?>", "", explorer.code.value)), {})
+@pytest.mark.parametrize("method", view.method_names())
+def test_how_many_channels_a_method_takes_is_known_without_its_weights(method):
+    assert view.channels(method) == view.model(method).channels
+
+
+def test_a_question_is_answered_as_view_explore_does(browser):
+    changes = {"noise": "JPEG", "level": 30, "seed": 2, "views": ["clean", "error ×4"]}
+    browser.explore(**changes)
+    found = view.explore(view.sample("pagoda"), Setting("JPEG", 30, 2, page.QUICK_GREY, SEEN))
+    numbers = found.numbers()
+    left, right = browser.pictures()
+    assert np.array_equal(left, found.picture("clean"))
+    assert np.array_equal(right, found.picture("error ×4"))
+    assert browser.last["region"] == vars(SEEN) and not browser.last["quick"]
+    assert browser.last["psnr"] == found.comparison.psnr
+    assert browser.last["noisyPsnr"] == found.comparison.degraded_psnr
+    told = browser.last["numbers"]
+    assert (told["ssim"], told["noisySsim"]) == (numbers.ssim, numbers.degraded_ssim)
+    assert told["noiseStd"] == numbers.noise_std
+    assert told["autocorrelation"] == pytest.approx(numbers.autocorrelation)
+    assert sum(told["histogram"]) == pytest.approx(1)
+    assert told["removedStd"] == pytest.approx(255 * found.comparison.removed.std(), rel=1e-4)
+
+
+def test_each_control_does_what_it_says(browser):
+    browser.explore()
+    noisy = browser.pictures()[0]
+    browser.explore(seed=1)
+    assert not np.array_equal(browser.pictures()[0], noisy)
+    browser.explore(level=50)
+    assert browser.explorer.shown.setting.level == 50
+    browser.explore(method="median 3×3", picture="dogs")
+    assert browser.last["method"] == "median 3×3"
+    expected = SEEN.crop(dn.sample_image("dogs", grey=True))
+    assert np.array_equal(browser.explorer.shown.comparison.clean, expected)
+    browser.explore(region=vars(Region(0, 0, 12, 13)))
+    assert browser.last["shape"] == [12, 13, 1]
+
+
+def test_other_views_of_the_same_are_not_computed_again(browser, monkeypatch):
+    browser.explore()
+    monkeypatch.setattr(view, "explore", lambda *args, **options: pytest.fail("computed again"))
+    browser.explore(views=["removed", "clean"])
+    shown = browser.explorer.shown
+    assert np.array_equal(browser.pictures()[0], shown.picture("removed"))
+    assert browser.last["numbers"]["ssim"] == shown.comparison.ssim
+
+
+def test_the_code_prints_the_numbers_of_the_page(browser, capsys):
+    browser.explore(method="median 3×3", level=75)
+    told, shown = browser.last, browser.explorer.shown.comparison
+    assert shown.psnr > dn.psnr(shown.restored, shown.clean, data_range=1.0) + 0.1
+    (answer,) = browser.send(type="code", setting=browser.asked)
+    exec(answer["code"], {})
     printed = re.findall(r"[\d.]+ dB", capsys.readouterr().out)
-    assert len(printed) == 2
-    assert re.findall(r"[\d.]+ dB", explorer.summary.value) == printed
-    assert re.findall(r"[\d.]+ dB", explorer.table.value) == printed
+    assert printed == [f"{told[name]:.1f} dB" for name in ("noisyPsnr", "psnr")]
 
 
-def test_level_zero_has_no_noise_and_no_error(explorer):
-    explorer.level.value = 0
-    assert "noisy ∞ dB" in explorer.summary.value
-    explorer.method.value = "total-variation"
-    assert "restored by total-variation ∞ dB" in explorer.summary.value
-    assert "Nothing was removed" in explorer.table.value
+def test_level_zero_has_no_noise_and_no_error(browser):
+    browser.explore(level=0)
+    assert browser.last["noisyPsnr"] is None, "infinite, which JSON cannot say"
+    browser.explore(method="total-variation")
+    assert browser.last["psnr"] is None and browser.last["method"] == "total-variation"
+    assert browser.last["numbers"]["autocorrelation"] == [None] * 17
 
 
-def test_an_upload_becomes_the_picture_and_a_bad_one_changes_nothing(explorer):
-    explorer._open_upload(file_of(np.full((60, 50), 100, np.uint8)), "mine.png")
-    assert explorer.picture.value == "your picture" and explorer.clean.shape == (60, 50)
-    assert np.allclose(explorer.clean, 100 / 255)
-    assert explorer.stage.message == {"text": "mine.png: 50×60 pixels", "error": False}
-    assert "<td>–</td>" not in explorer.table.value
-    explorer._open_upload(file_of(np.full((20, 50, 3), 9, np.uint8), "JPEG"), "other.jpg")
-    assert explorer.clean.shape == (20, 50, 3)
-    explorer.show_code.value = True
-    assert "your-picture.png" in explorer.code.value
-    explorer._open_upload(file_of(np.full((20, 2048), 9, np.uint8)), "strip.png")
-    text = "strip.png: 2048×20, reduced to 1024×10 pixels"
-    assert explorer.stage.message == {"text": text, "error": False}
-    assert "<td>–</td>" in explorer.table.value and "nan" not in explorer.table.value
-    explorer.picture.value = "pagoda"
-    assert explorer.stage.message["text"] == ""
+def test_an_upload_can_be_explored(browser):
+    picture = upload(browser, file_of(np.full((60, 50), 100, np.uint8)), "mine.png")["picture"]
+    size = {"height": 60, "width": 50, "channels": 1, "whole": [60, 50]}
+    assert picture == {"name": "your picture 1", "label": "your picture", **size}
+    browser.explore(picture=picture["name"], region=vars(Region(0, 0, 60, 50)))
+    assert np.allclose(browser.explorer.shown.comparison.clean, 100 / 255)
+    assert browser.last["numbers"]["ssim"] is not None
+    (answer,) = browser.send(type="code", setting=browser.asked)
+    assert "your-picture.png" in answer["code"]
+
+    large = upload(browser, file_of(np.full((20, 2048, 3), 9, np.uint8), "JPEG"), "strip.jpg")
+    assert large["picture"]["whole"] == [20, 2048] and large["picture"]["height"] == 10
+    assert large["picture"]["channels"] == 3
+    name = large["picture"]["name"]
+    browser.explore(picture=name, region=vars(Region(0, 0, 10, 600)))
+    assert browser.last["numbers"]["ssim"] is None, "too narrow for its window"
+    assert browser.explorer.picture("your picture 1").shape == (60, 50), "the first is still there"
 
 
 @pytest.mark.parametrize(
@@ -121,25 +189,44 @@ def test_an_upload_becomes_the_picture_and_a_bad_one_changes_nothing(explorer):
         ),
     ],
 )
-def test_an_upload_that_is_not_an_image_changes_nothing_and_is_told_as_an_error(
-    explorer, data, message
-):
-    shown = explorer.shown
-    explorer._open_upload(data, "<b>p</b>.png")
-    assert explorer.stage.message == {"text": message, "error": True}
-    assert explorer.shown is shown and explorer.picture.value == "pagoda"
+def test_an_upload_that_is_not_an_image_is_told_as_an_error(browser, data, message):
+    answer = upload(browser, data, "<b>p</b>.png")
+    assert answer["error"] == message and "picture" not in answer
+    assert browser.explorer._uploads == {}
 
 
-def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
-    assert "given the picture in grey" in explorer.method_note.value
-    assert " red" not in explorer.table.value
-    net = dn.DnCNN(3, 8, channels=3).eval()
-    model = view.model
-    monkeypatch.setattr(view, "model", lambda name: net if name == "cdncnn-b" else model(name))
-    explorer.method.value = "cdncnn-b"
-    assert "grey" not in explorer.method_note.value and "</b> from red" in explorer.table.value
-    explorer.picture.value = "camera"
-    assert "each of red, green and blue" in explorer.method_note.value
+def test_an_upload_arrives_in_parts(browser):
+    data = file_of(np.full((60, 50), 100, np.uint8))
+    parts = [data[:30], data[30:60], data[60:]]
+    for number, part in enumerate(parts):
+        browser.send([memoryview(part)], type="open", name="x", part=number, last=number == 2)
+    assert browser.answers[-1]["picture"]["height"] == 60 and len(browser.answers) == 1
+    browser.send([data[:30]], type="open", name="x", part=0, last=False)
+    browser.send([data[60:]], type="open", name="x", part=2, last=True)
+    assert len(browser.answers) == 1, "a part is missing"
+
+
+def test_an_upload_that_is_too_large_is_dropped(browser, monkeypatch):
+    monkeypatch.setattr(page, "LARGEST_UPLOAD", 3_000_000)
+    for part in range(5):
+        browser.send([bytes(1_000_000)], type="open", name="x", part=part, last=part == 4)
+    assert [a["error"] for a in browser.answers] == ["That file is larger than 3 MB."]
+    assert browser.explorer._uploads == {}
+
+
+@pytest.mark.parametrize("content", [None, "x", {}, {"type": 7}, {"type": "load"}])
+def test_other_messages_do_nothing(browser, content):
+    browser.explorer._receive(None, content, [])
+    assert browser.answers == []
+
+
+def test_a_ping_is_answered(browser):
+    assert browser.send(type="ping")[0] == {"id": 0, "buffers": []}
+
+
+def test_a_question_that_makes_no_sense_is_told(browser):
+    assert browser.explore(level=1000)["error"].startswith("level is 1000, but must be at most 75")
+    assert browser.explore(level=25, method="bm4d")["error"].startswith("method is 'bm4d'")
 
 
 @pytest.mark.parametrize(
@@ -148,17 +235,16 @@ def test_the_page_says_what_becomes_of_colour(explorer, monkeypatch):
 )
 def test_a_slow_machine_gets_a_quick_look_and_then_the_method(method, small):
     async def use():
-        explorer = Explorer(picture="pagoda", method=method, budget=0)
-        await explorer.settled()
-        assert explorer.shown.method == method
-        explorer.level.value = 30
-        quick = explorer.shown
-        assert quick.method == small and "quick look" in explorer.summary.value
-        assert explorer.file_name == f"pagoda_gaussian_30_{small}.png"
-        assert explorer.stage.busy
-        found = await explorer.settled()
-        assert found.method == method and found.setting == quick.setting
-        assert "quick look" not in explorer.summary.value and not explorer.stage.busy
+        browser = Browser(method=method, budget=0)
+        browser.explore()
+        await browser.explorer.settled()
+        first = browser.explore(level=30)["answer"]
+        assert first["method"] == small and first["quick"] and first["numbers"] is None
+        assert first["waiting"] > 0
+        found = await browser.explorer.settled()
+        assert found.method == method and found.setting.level == 30
+        assert browser.last["method"] == method and not browser.last["quick"]
+        assert browser.last["numbers"] and browser.answers[-1]["id"] == browser.answers[-2]["id"]
 
     asyncio.run(use())
 
@@ -172,13 +258,14 @@ def test_of_many_changes_the_last_one_is_answered(monkeypatch):
         return numbers(found)
 
     async def use():
-        explorer = Explorer(picture="pagoda", method="dncnn-b", budget=0)
-        await explorer.settled()
+        browser = Browser(method="dncnn-b", budget=0)
+        browser.explore()
+        await browser.explorer.settled()
         monkeypatch.setattr(view.Exploration, "numbers", counted)
         for level in range(1, 31):
-            explorer.level.value = level
+            browser.explore(level=level)
             await asyncio.sleep(0.01)
-        found = await explorer.settled()
+        found = await browser.explorer.settled()
         assert found.setting.level == 30 and measured == [30]
 
     asyncio.run(use())
@@ -187,13 +274,13 @@ def test_of_many_changes_the_last_one_is_answered(monkeypatch):
 @pytest.mark.parametrize("method", ["dncnn-b", "bm3d"])
 def test_what_is_stale_is_stopped(method):
     async def use():
-        explorer = Explorer(picture="pagoda", method=method, budget=0)
-        await explorer.settled()
-        explorer.level.value = 30
+        browser = Browser(method=method, budget=0)
+        explorer = browser.explorer
+        browser.explore(level=30)
         quick = explorer.shown
-        explorer._change_number += 1  # as a change does
+        explorer._question += 1  # as a question does
         with pytest.raises(pace.Stale):
-            explorer._completed(explorer._change_number - 1, explorer.clean, quick)
+            explorer._completed(explorer._question - 1, explorer.picture("pagoda"), quick)
 
     asyncio.run(use())
 
@@ -227,25 +314,22 @@ def gate(monkeypatch):
 
 def test_what_was_never_timed_or_is_slow_does_not_run_while_the_hand_moves(gate):
     async def use():
-        explorer = Explorer(picture="pagoda", method=page.QUICK_GREY)
-        await explorer.settled()
-        explorer.method.value = "nlm"
-        assert explorer.shown.method == page.QUICK_GREY and gate.levels == []
-        assert "(a quick look; nlm follows when your hand rests)" in explorer.summary.value
+        browser = Browser()
+        explorer = browser.explorer
+        first = browser.explore(method="nlm")["answer"]
+        assert first["method"] == page.QUICK_GREY and gate.levels == []
+        assert first["quick"] and first["waiting"] is None, "nobody knows how long it takes"
         assert await asyncio.to_thread(gate.begun.wait, 60)
         gate.opened.set()
         assert (await explorer.settled()).method == "nlm"
-        assert "look" not in explorer.summary.value and "by nlm " in explorer.summary.value
-        for seconds, words in ((2.2, ", in about 2 s)"), (0.4, "rests)")):
-            explorer.pace = pace.Pace()
-            explorer.pace.learn("nlm", 256 * 256, seconds)
-            explorer.level.value += 1
-            assert explorer.shown.method == page.QUICK_GREY
-            assert words in explorer.summary.value
-            await explorer.settled()
-        explorer.pace.learn("nlm", 256 * 256, 0.01)
-        explorer.level.value += 1
-        assert explorer.shown.method == "nlm"
+        assert not browser.last["quick"] and browser.last["method"] == "nlm"
+        explorer.pace = pace.Pace()
+        explorer.pace.learn("nlm", SEEN.height * SEEN.width, 2.2)
+        first = browser.explore(level=26)["answer"]
+        assert first["method"] == page.QUICK_GREY and first["waiting"] == pytest.approx(2.2)
+        await explorer.settled()
+        explorer.pace.learn("nlm", SEEN.height * SEEN.width, 0.01)
+        assert browser.explore(level=27)["answer"]["method"] == "nlm"
         assert threading.current_thread() in gate.threads
         await explorer.settled()
 
@@ -254,59 +338,45 @@ def test_what_was_never_timed_or_is_slow_does_not_run_while_the_hand_moves(gate)
 
 def test_slow_answers_do_not_pile_up_and_stale_ones_are_not_shown(gate):
     async def use():
-        explorer = Explorer(picture="pagoda", method=page.QUICK_GREY)
-        await explorer.settled()
-        explorer.method.value = "nlm"
+        browser = Browser()
+        browser.explore(method="nlm")
         assert await asyncio.to_thread(gate.begun.wait, 60)
         for level in (30, 40, 50):
-            explorer.level.value = level
-            assert explorer.shown.method == page.QUICK_GREY, "the page answers meanwhile"
+            first = browser.explore(level=level)["answer"]
+            assert first["method"] == page.QUICK_GREY, "the page is answered meanwhile"
             await asyncio.sleep(2 * page.PAUSE)
         assert gate.levels == [25]
-        number = explorer.stage.frame["number"]
+        sent = len(browser.answers)
         gate.opened.set()
-        found = await explorer.settled()
+        found = await browser.explorer.settled()
         assert found.method == "nlm" and found.setting.level == 50
-        assert gate.levels == [25, 50] and explorer.stage.frame["number"] == number + 1
+        assert gate.levels == [25, 50] and len(browser.answers) == sent + 1
 
     asyncio.run(use())
 
 
 @pytest.mark.parametrize("noise, level", [("Gaussian", 0), ("quantisation", 2)])
-def test_without_noise_no_one_learns_how_fast_a_prior_is(explorer, noise, level):
+def test_without_noise_no_one_learns_how_fast_a_prior_is(browser, noise, level):
     """What quantisation does to a flat picture is no noise either: all of it is one number."""
-    explorer._open_upload(file_of(np.full((64, 64), 100, np.uint8)), "flat.png")
-    explorer.noise.value, explorer.level.value = noise, level
-    explorer.method.value = "total-variation"
-    assert explorer.shown.method == "total-variation"
-    assert not explorer.pace.affords("total-variation", 1)
-    explorer.noise.value = "Poisson"
-    assert 0 < explorer.pace.expected("total-variation", 256 * 256) < 60
+    flat = upload(browser, file_of(np.full((64, 64), 100, np.uint8)), "flat.png")["picture"]
+    known = browser.explorer.pace
+    here = {"picture": flat["name"], "region": vars(Region(0, 0, 64, 64))}
+    browser.explore(noise=noise, level=level, method="total-variation", **here)
+    assert browser.last["method"] == "total-variation"
+    assert not known.affords("total-variation", 1)
+    browser.explore(noise="Poisson", level=40)
+    assert 0 < known.expected("total-variation", 256 * 256) < 60
 
 
-def test_a_tiny_picture_does_not_make_a_method_slow(explorer):
-    explorer._open_upload(file_of(np.full((2, 3), 100, np.uint8)), "dots.png")
-    explorer.method.value = "bm3d"
-    assert 0.01 < explorer.pace.expected("bm3d", 256 * 256) < 60
+def test_a_tiny_picture_does_not_make_a_method_slow(browser):
+    dots = upload(browser, file_of(np.full((2, 3), 100, np.uint8)), "dots.png")["picture"]
+    region = vars(Region(0, 0, 2, 3))
+    browser.explore(picture=dots["name"], region=region, method="bm3d")
+    assert 0.01 < browser.explorer.pace.expected("bm3d", 256 * 256) < 60
 
 
-def test_a_change_of_picture_does_not_disturb_what_was_begun():
-    async def use():
-        explorer = Explorer(picture="dogs", method="dncnn-b", budget=0)
-        await explorer.settled()
-        clean, quick = explorer.clean, explorer.shown
-        explorer._uploaded = np.full((9, 9), 0.5, np.float32)
-        explorer.picture.options = [*explorer.picture.options, page.UPLOAD]
-        explorer.picture.value = page.UPLOAD
-        found, _ = explorer._completed(explorer._change_number, clean, quick)
-        assert found.comparison.clean.shape == (256, 256)
-        assert (await explorer.settled()).comparison.clean.shape == (9, 9)
-
-    asyncio.run(use())
-
-
-def test_what_arrives_in_another_thread_waits_its_turn(explorer, monkeypatch):
-    begun, original, saved = threading.Event(), view.explore, []
+def test_what_arrives_in_another_thread_waits_its_turn(browser, monkeypatch):
+    begun, original = threading.Event(), view.explore
 
     def slow(*args, **options):
         begun.set()
@@ -314,22 +384,22 @@ def test_what_arrives_in_another_thread_waits_its_turn(explorer, monkeypatch):
         return original(*args, **options)
 
     monkeypatch.setattr(view, "explore", slow)
-    monkeypatch.setattr(page.Stage, "save", lambda _, data, name: saved.append((data, name)))
-    change = threading.Thread(target=setattr, args=(explorer.picture, "value", "dogs"))
-    change.start()
+    first = threading.Thread(target=browser.explore, kwargs={"picture": "dogs"})
+    first.start()
     assert begun.wait(10)
-    explorer.save.click()
-    change.join()
-    (data, name), expected = saved[0], explorer.png()
-    assert name == "dogs_gaussian_25_dncnn-3-small.png" and data == expected
+    data = file_of(np.full((60, 50), 100, np.uint8))
+    browser.explorer._receive(None, {"type": "open", "id": "x", "part": 0, "last": True}, [data])
+    first.join()
+    answered = [answer["id"] for answer in browser.answers]
+    assert answered == [0, 0, "x"], "the first look, its numbers, then the upload"
 
 
 def test_a_change_in_another_thread_is_waited_for():
-    explorer = Explorer(picture="pagoda", method="dncnn-b", budget=0)
+    browser = Browser(method="dncnn-b", budget=0)
     changed, waited = threading.Event(), threading.Event()
 
     async def change():
-        explorer.level.value = 30
+        browser.explore(level=30)
         changed.set()
         while not waited.is_set():
             await asyncio.sleep(0.01)
@@ -338,7 +408,7 @@ def test_a_change_in_another_thread_is_waited_for():
     other.start()
     try:
         assert changed.wait(30)
-        found = asyncio.run(asyncio.wait_for(explorer.settled(), 60))
+        found = asyncio.run(asyncio.wait_for(browser.explorer.settled(), 60))
     finally:
         waited.set()
         other.join()
@@ -347,32 +417,32 @@ def test_a_change_in_another_thread_is_waited_for():
 
 def test_what_fails_later_is_told_as_an_error(monkeypatch):
     async def use():
-        explorer = Explorer(picture="pagoda", method=page.QUICK_GREY)
-        await explorer.settled()
+        browser = Browser()
+        browser.explore()
+        await browser.explorer.settled()
 
         def fail(found):
             raise MemoryError("no room")
 
         monkeypatch.setattr(view.Exploration, "numbers", fail)
-        explorer.level.value = 30
-        await explorer.settled()
-        assert explorer.stage.message == {"text": "MemoryError: no room", "error": True}
-        assert not explorer.stage.busy
+        number = browser.explore(level=30)["id"]
+        await browser.explorer.settled()
+        told = {"id": number, "error": "MemoryError: no room", "late": True, "buffers": []}
+        assert browser.answers[-1] == told
         with pytest.raises(MemoryError):
-            await explorer._completing
+            await browser.explorer._completing
 
     asyncio.run(use())
 
 
-def test_what_fails_at_once_is_told_as_an_error(explorer, monkeypatch):
+def test_what_fails_at_once_is_told_as_an_error(browser, monkeypatch):
     def fail(*args, **options):
-        raise MemoryError("no room")
+        raise RuntimeError("no room")
 
     monkeypatch.setattr(view, "explore", fail)
-    with pytest.raises(MemoryError):
-        explorer.level.value = 30
-    assert explorer.stage.message == {"text": "MemoryError: no room", "error": True}
-    assert not explorer.stage.busy
+    with pytest.raises(RuntimeError):
+        browser.explore()
+    assert browser.answers == [{"id": 0, "error": "RuntimeError: no room", "buffers": []}]
 
 
 def test_unknown_names_are_refused():
@@ -380,6 +450,11 @@ def test_unknown_names_are_refused():
         Explorer(picture="lena")
     with pytest.raises(ValueError, match="^method is 'bm4d', but must be one of"):
         Explorer(method="bm4d")
+
+
+def test_the_page_starts_with_what_python_asks_for():
+    started = Explorer(picture="pagoda", method="median 3×3").widget.start
+    assert started == {"picture": "pagoda", "method": "median 3×3"}
 
 
 def test_the_shares_of_an_answer_are_measured_anew_in_each_repeat(monkeypatch):
