@@ -179,7 +179,7 @@ def test_the_explorer_starts_in_the_page_and_answers(site, page):
     page.locator(".live button").click()
     explorer = page.frame_locator(".live iframe")
     explorer.locator(".dncnn-picture[data-number]").first.wait_for(timeout=120_000)
-    level = explorer.get_by_role("slider", name="noise level").first
+    level = explorer.get_by_role("slider", name="σ").first
     before = explorer.locator(".dncnn-picture").first.get_attribute("data-number")
     level.press("ArrowRight")
     explorer.locator(f".dncnn-picture:not([data-number='{before}'])").first.wait_for()
