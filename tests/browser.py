@@ -190,7 +190,7 @@ def _time(running) -> None:
             page = running.new_page(viewport={"width": 1280, "height": 900})
             open_explorer(kind, address, page)
             for method in ("dncnn-b", "cdncnn-b", "dncnn-3-small"):
-                page.get_by_label("method").select_option(method)
+                page.get_by_label("method", exact=True).select_option(method)
                 for side in (256, 128):
                     region = see(page, side)
                     page.wait_for_timeout(3000)

@@ -115,13 +115,13 @@ def test_zooming_and_moving_asks_for_another_region(page):
 
 
 def test_the_median_beats_the_network_on_salt_and_pepper(page):
-    page.get_by_label("noise").select_option("salt and pepper")
+    page.get_by_label("noise", exact=True).select_option("salt and pepper")
     network = decibels(wait_for_summary(page, "salt and pepper.*by dncnn-b"))[1]
-    page.get_by_label("method").select_option("median 3×3")
+    page.get_by_label("method", exact=True).select_option("median 3×3")
     median = decibels(wait_for_summary(page, "by median"))[1]
     assert median > network + 3
-    page.get_by_label("noise").select_option("Gaussian")
-    page.get_by_label("method").select_option("dncnn-b")
+    page.get_by_label("noise", exact=True).select_option("Gaussian")
+    page.get_by_label("method", exact=True).select_option("dncnn-b")
     wait_for_summary(page, "Gaussian, σ 25:.*by dncnn-b")
 
 

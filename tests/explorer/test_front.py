@@ -197,7 +197,7 @@ def test_the_level_moves_by_keys_and_by_a_hand(opened):
     box = page.locator(".dncnn-level").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert state(page, "level") == pytest.approx(37, abs=2)
-    page.get_by_label("noise").select_option("phone camera")
+    page.get_by_label("noise", exact=True).select_option("phone camera")
     assert last(page)["level"] == 3200
     page.locator(".dncnn-level").focus()
     page.keyboard.press("Home")
@@ -293,7 +293,7 @@ def test_the_link_holds_the_state_and_sets_it(opened):
     assert (asked["picture"], asked["noise"], asked["level"]) == ("coins", "JPEG", 30)
     assert asked["method"] == "dncnn-3" and asked["views"] == ["clean", "restored"]
     assert page.evaluate("[explorer.picture.zoom, explorer.state.at]") == [3, [100, 90]]
-    page.get_by_label("noise").select_option("Poisson")
+    page.get_by_label("noise", exact=True).select_option("Poisson")
     page.wait_for_function("location.hash.includes('noise=Poisson')")
     page.evaluate("location.hash = '#picture=camera&noise=Gaussian&level=12'")
     page.wait_for_function("asked.at(-1).picture === 'camera' && asked.at(-1).level === 12")

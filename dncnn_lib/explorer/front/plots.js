@@ -71,9 +71,9 @@ export function correlationWords(values, pixels) {
   if (values.length < 2 || !values.every(Number.isFinite)) return "Nothing was removed, or too little is seen.";
   const band = 2 / Math.sqrt(pixels);
   const [largest, at] = values.slice(1).reduce(([high, where], value, i) => (Math.abs(value) > Math.abs(high) ? [value, i + 1] : [high, where]), [0, 1]);
-  if (Math.abs(largest) <= 2 * band) return "Flat: neighbours of what was removed have nothing in common. So it is white noise, as it should be, and no detail of the picture.";
+  if (Math.abs(largest) <= 2 * band) return "Flat: pixels in a row have nothing in common, as in white noise. Hardly any detail of the picture is among it.";
   const told = `${largest < 0 ? "−" : "+"}${Math.abs(largest).toFixed(2)}`;
-  return `Pixels ${at} apart correlate by ${told}: beyond the dashed lines is structure, detail of the picture that was removed or noise that is not white.`;
+  return `Pixels ${at} apart correlate by ${told}: beyond the dashed lines is structure: detail that was removed, noise that was left, or noise that is not white.`;
 }
 
 export function correlation(values, pixels) {

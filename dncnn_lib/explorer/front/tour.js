@@ -24,19 +24,19 @@ export const TOUR = [
   },
   {
     title: "Look at what was removed",
-    text: "Removed is noisy minus restored. At σ 15 it is all noise. As σ grows, look for edges in it, and at the correlation: they are the picture's own.",
+    text: "Right is what was removed, noisy minus restored. It should be noise alone. As σ grows, look for edges in it: they are the picture's own. The two plots measure how much it looks like noise.",
     set: { ...START, level: 15, right: "removed", swipe: 0.35 },
     to: 55,
   },
   {
     title: "Beyond what it was trained on",
-    text: "The network has seen Gaussian noise up to σ 55. Past it noise is left over. The page says when you pass a limit.",
+    text: "In its training the network saw noise up to σ 55. Past that it leaves noise behind, even on a flat wall. The page says when you pass a limit.",
     set: { ...START, level: 45, swipe: 0.3 },
     to: 75,
   },
   {
     title: "Another noise, another method",
-    text: "Black and white specks are no Gaussian noise: the network leaves them. A median of 3×3 pixels, fifty years older, takes them away. Change the method back and forth.",
+    text: "Black and white specks are no Gaussian noise. The median of 3×3 pixels, decades older than any network here, takes them away; choose dncnn-b under method and see what it leaves.",
     set: { ...START, noise: "salt and pepper", level: 8, method: "median 3×3", swipe: 0.5 },
   },
 ];
