@@ -4,7 +4,8 @@ the checks of the exercises."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,12 @@ from scipy.fft import idctn
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d
 
+from ..degrade import Degradation
 from ..model import DnCNN
 from ..records import Runs
 from ..samples import held_out_images
 from ..show.pictures import COLOURS
+from ..training import TrainConfig, train
 from .check import Answer, check, exercise
 from .experiments import layer_inputs
 
@@ -78,11 +81,44 @@ def random_network(like: DnCNN, noisy: Tensor, seed: int) -> DnCNN:
     return net.eval()
 
 
+def columns(maps: Tensor) -> Tensor:
+    """Maps (N, C, H, W) as the columns of a linear fit: (N, H·W, C + 1), float64, each map in units
+    of its root mean square; the last column is 1."""
+    flat = maps.flatten(2).mT.double()
+    flat = flat / (flat.square().mean((0, 1)).sqrt() + 1e-12)
+    return nn.functional.pad(flat, (0, 1), value=1.0)
+
+
+def around(maps: Tensor, side: int) -> Tensor:
+    """All pixels of the side×side around each pixel, as maps of their own: (N, C, H, W) → (N, C ·
+    side², H, W), side odd; beyond the border are zeros."""
+    return nn.functional.unfold(maps, side, padding=side // 2).unflatten(2, maps.shape[2:])
+
+
+def solve(products: Tensor, answers: Tensor) -> Tensor:
+    """The weights of a least-squares fit, from AᵀA (C + 1, C + 1) and Aᵀb (C + 1, T) of
+    ``columns``: (C + 1, T). A little is added to the diagonal, for maps that are all alike."""
+    ridge = 1e-3 * products[-1, -1] * torch.eye(len(products), dtype=products.dtype)
+    return torch.linalg.solve(products + ridge, answers)
+
+
+def errors(told: Tensor, wanted: Tensor) -> np.ndarray:
+    """The mean squared error of each channel: (N, T, H, W) twice → (T,)."""
+    return ((told - wanted) ** 2).mean((0, 2, 3)).numpy()
+
+
 def print_table(rows: Mapping[str, Sequence[float]]) -> None:
     """R² in % of each of ``TARGETS``. rows: what was read → the three R², as parts of 1."""
     print(f"R² in % {'':18s}" + "".join(f"{target:>13s}" for target in TARGETS))
     for name, values in rows.items():
         print(f"{name:26s}" + "".join(f"{round(100 * float(value)):13d}" for value in values))
+
+
+def print_layers(known: Mapping[str, np.ndarray], layers: Sequence[int]) -> None:
+    """``print_table`` of some layers of networks. known: network → (depth + 1, 3) of R²."""
+    print_table(
+        {f"{name}, layer {layer}": r2[layer] for name, r2 in known.items() for layer in layers}
+    )
 
 
 def reader_errors(runs: Runs) -> dict[tuple[str, str], dict[float, list[float]]]:
@@ -95,6 +131,21 @@ def reader_errors(runs: Runs) -> dict[tuple[str, str], dict[float, list[float]]]
     for (network, layer, target, _), (*_, last) in runs.items():
         by_layer = found.setdefault((str(network).split()[0], str(target)), {})
         by_layer.setdefault(layer, []).append(10 ** (-last.val_psnr / 10))
+    return found
+
+
+def reader_scores(
+    runs: Runs, blank: Sequence[float]
+) -> dict[tuple[str, str], dict[float, list[float]]]:
+    """R² of the readers in the order of ``reader_errors``, printed in %. blank: by target, the mean
+    squared error of a reader who sees nothing."""
+    unseen, found = dict(zip(TARGETS, blank)), {}
+    for (network, target), by_layer in reader_errors(runs).items():
+        r2 = {layer: [1 - e / unseen[target] for e in each] for layer, each in by_layer.items()}
+        found[network, target] = r2
+        print(f"R² in %, {network}, {target}, by layer:")
+        rounded = {layer: [round(100 * value) for value in each] for layer, each in r2.items()}
+        print("   ", rounded)
     return found
 
 
@@ -227,6 +278,26 @@ class Pair(nn.Module):
         return noisy - self.layers(noisy)
 
 
+def trained_psnr(
+    kind: type[Stage] | type[Pair],
+    start: str,
+    slope: float,
+    images: Sequence[np.ndarray],
+    noise: Degradation,
+    config: TrainConfig,
+    validation: Callable[[nn.Module], float],
+    seeds: Sequence[int] = (0, 1, 2),
+) -> list[float]:
+    """The last validation PSNR in dB of a ``Stage`` or a ``Pair`` from each seed, which decides its
+    patches and, with ``start`` "random", its ``filters``."""
+    found = []
+    for seed in seeds:
+        net = kind(filters(start, seed), slope)
+        *_, last = train(net, images, noise, replace(config, seed=seed), validation=validation)
+        found.append(last.val_psnr)
+    return found
+
+
 @exercise
 def r_squared(function: Answer, *, seed: int = 0) -> None:
     """(told, wanted), arrays of one shape → 1 − mean squared error / variance of ``wanted``.
@@ -235,9 +306,9 @@ def r_squared(function: Answer, *, seed: int = 0) -> None:
     """
     rng = np.random.default_rng(seed)
     cases = []
-    for shape, noise in (((50, 60), 0.5), ((4000,), 4.0), ((3, 40, 30), 0.2)):
-        wanted = rng.normal(rng.uniform(1, 3), rng.uniform(1.5, 3), shape)
-        cases.append((0.8 * wanted + 0.5 + noise * rng.standard_normal(shape), wanted))
+    for shape, noise, offset in (((50, 60), 0.5, 0.5), ((4000,), 9, -1), ((3, 40, 30), 0.2, 2)):
+        wanted = rng.uniform(0, 2) + rng.uniform(1.5, 3) * rng.exponential(size=shape)
+        cases.append((0.8 * wanted + offset + noise * rng.standard_normal(shape), wanted))
     cases += [(wanted, wanted), (np.full_like(wanted, wanted.mean()), wanted)]
 
     def read(told: np.ndarray, wanted: np.ndarray) -> float:
@@ -250,6 +321,15 @@ def r_squared(function: Answer, *, seed: int = 0) -> None:
         ),
         "the variance is that of what was wanted": (
             lambda t, w: 1 - np.mean((t - w) ** 2) / t.var()
+        ),
+        "the mean is that of what was wanted": (
+            lambda t, w: 1 - np.mean((t - w) ** 2) / np.mean((w - t.mean()) ** 2)
+        ),
+        "it is the mean that is always said, not the median": (
+            lambda t, w: 1 - np.mean((t - w) ** 2) / np.mean((w - np.median(w)) ** 2)
+        ),
+        "this is a variance of the error: an offset is an error, too": (
+            lambda t, w: 1 - (t - w).var() / w.var()
         ),
         "this is a squared correlation: to that, a factor or an offset is no error": (
             lambda t, w: np.corrcoef(t.ravel(), w.ravel())[0, 1] ** 2

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from dncnn_lib.degrade import GaussianNoise
 from dncnn_lib.lessons import inside
+from dncnn_lib.lessons.experiments import held_out_psnr
 from dncnn_lib.model import DnCNN
-from dncnn_lib.training import Step
+from dncnn_lib.training import Step, TrainConfig
 
 
 @pytest.fixture
@@ -56,6 +58,25 @@ def test_a_random_network_has_the_statistics_of_the_pictures(noisy):
     torch.testing.assert_close(norm.running_mean, before.mean((0, 2, 3)))
 
 
+def test_a_fit_of_columns_finds_the_weights(noisy):
+    maps = torch.cat([noisy, noisy**2, torch.zeros_like(noisy)], dim=1)
+    a = inside.columns(maps)
+    assert a.shape == (2, 120, 4) and a.dtype == torch.float64 and (a[..., -1] == 1).all()
+    torch.testing.assert_close(a.square().mean((0, 1)), torch.tensor([1.0, 1, 0, 1]).double())
+    wanted = 3 * a[..., :1] - a[..., 1:2] + 0.5
+    weights = inside.solve((a.mT @ a).sum(0), (a.mT @ wanted).sum(0))
+    told = (a @ weights).mT.reshape(noisy.shape)
+    error = inside.errors(told, wanted.mT.reshape(noisy.shape))
+    assert error.shape == (1,) and error[0] < 1e-3
+
+
+def test_the_pixels_around_are_maps_of_their_own(noisy):
+    found = inside.around(torch.cat([noisy, -noisy], dim=1), 3)
+    assert found.shape == (2, 18, 12, 10)
+    assert torch.equal(found[:, 4], noisy[:, 0]) and torch.equal(found[:, 13], -noisy[:, 0])
+    assert torch.equal(found[:, 0, 1:, 1:], noisy[:, 0, :-1, :-1]) and not found[:, 0, 0].any()
+
+
 def test_the_table_is_in_per_cent(capsys):
     inside.print_table({"y": [0.849, 0.076, -0.1]})
     head, row = capsys.readouterr().out.splitlines()
@@ -63,7 +84,16 @@ def test_the_table_is_in_per_cent(capsys):
     assert row.split() == ["y", "85", "8", "-10"]
 
 
-def test_readers_are_sorted_by_network_target_and_layer():
+def test_layers_of_networks_are_rows_of_the_table(capsys):
+    inside.print_layers({"a": np.full((4, 3), 0.25), "b": np.eye(4, 3)}, (0, 2))
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[:3] for row in rows] == [
+        [name, "layer", layer] for name in ("a,", "b,") for layer in "02"
+    ]
+    assert rows[2].split()[3:] == ["100", "0", "0"]
+
+
+def test_readers_are_sorted_by_network_target_and_layer(capsys):
     def steps(psnr):
         return [Step(2, 2, 0.5, 0.0, 1, 8, psnr)]
 
@@ -77,6 +107,9 @@ def test_readers_are_sorted_by_network_target_and_layer():
         ("dncnn-b", "image"): {4: pytest.approx([0.01, 0.1])},
         ("random", "image"): {4: pytest.approx([0.001, 1.0])},
     }
+    scores = inside.reader_scores(runs, [0.1, 9, 9])
+    assert scores["dncnn-b", "image"] == {4: pytest.approx([0.9, 0])}
+    assert "{4: [99, -900]}" in capsys.readouterr().out
 
 
 def test_layers_are_drawn_a_line_for_each_network(figures):
@@ -126,3 +159,14 @@ def test_a_stage_and_a_pair_begin_as_the_same_function(noisy):
     torch.testing.assert_close(stage.influence(z), z / 4, atol=2e-3, rtol=0.02)
     with torch.no_grad():
         torch.testing.assert_close(stage(noisy), pair(noisy), atol=1e-3, rtol=0.02)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("kind", [inside.Stage, inside.Pair])
+def test_a_race_is_run_from_each_seed(kind):
+    image = np.random.default_rng(0).random((16, 16), np.float32)
+    config = TrainConfig(steps=2, batch_size=1, patch_size=8)
+    given = ([image], GaussianNoise(25), config, held_out_psnr({"a": image}))
+    first, second = inside.trained_psnr(kind, "cosine", 0.04, *given, seeds=(0, 0))
+    (other,) = inside.trained_psnr(kind, "random", 0.04, *given, seeds=(1,))
+    assert first == second != other and 5 < first < 40

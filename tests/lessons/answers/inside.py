@@ -37,12 +37,19 @@ def alike(told, wanted):
 
 
 RIGHT = {
-    "r_squared": [r_squared, r_squared_in_torch, r_squared_of_sums],
+    "r_squared": [
+        r_squared,
+        r_squared_in_torch,
+        r_squared_of_sums,
+        lambda t, w: 1 - np.linalg.norm((t - w).ravel()) ** 2 / (w.size * np.float32(w.var())),
+    ],
     "turned": [
         lambda f: f.flip(2, 3),
         lambda f: torch.rot90(f, 2, (-2, -1)),
         lambda f: f.numpy()[..., ::-1, ::-1],
         lambda f: f.flatten(2).flip(-1).view(f.shape),
+        lambda f: f.rot90(1, (2, 3)).rot90(1, (2, 3)),
+        lambda f: torch.stack([single.flip(-1, -2) for single in f]).float(),
         turned_in_a_loop,
     ],
     "tnrd_parameters": [
@@ -55,7 +62,10 @@ WRONG = {
     "r_squared": [
         ("is left unexplained", lambda t, w: mse(t, w) / np.var(w)),
         ("not of saying 0", lambda t, w: 1 - mse(t, w) / np.mean(w**2)),
-        ("of what was wanted", lambda t, w: 1 - mse(t, w) / np.var(t)),
+        ("the variance is that of", lambda t, w: 1 - mse(t, w) / np.var(t)),
+        ("the mean is that of", lambda t, w: 1 - mse(t, w) / mse(t.mean(), w)),
+        ("not the median", lambda t, w: 1 - mse(t, w) / mse(np.median(w), w)),
+        ("an offset is an error", lambda t, w: 1 - np.var(t - w) / np.var(w)),
         ("a squared correlation", lambda t, w: alike(t, w) ** 2),
         ("this is a correlation", alike),
         ("not their roots", lambda t, w: 1 - np.sqrt(mse(t, w)) / np.std(w)),
@@ -66,6 +76,7 @@ WRONG = {
         ("opposite signs", lambda t, w: 1 - (t - w).mean() ** 2 / np.var(w)),
         ("still disagree", lambda t, w: np.var(t) / np.var(w)),
         ("too large", lambda t, w: max(0, r_squared(t, w))),
+        ("too large", lambda t, w: max(-1, r_squared(t, w))),
         ("must give a number", lambda t, w: 1 - (t - w) ** 2 / np.var(w)),
     ],
     "turned": [
@@ -81,6 +92,8 @@ WRONG = {
         ("but also negative", lambda f: -f.flip(2, 3)),
         ("the wrong shape", lambda f: f.flip(2, 3)[:, 0]),
         ("values are off", lambda f: 2 * f.flip(2, 3)),
+        ("values are off", lambda f: f.roll((1, 1), (2, 3))),
+        ("the wrong shape", lambda f: f.transpose(0, 1).flip(2, 3)),
     ],
     "tnrd_parameters": [
         ("every filter has a φ", lambda s, f, a, b: s * (f * a**2 + b)),
@@ -93,5 +106,6 @@ WRONG = {
         ("whatever the side", lambda s, f, a, b: s * f * a**2 * b),
         ("one weight of a filter", lambda s, f, a, b: s * f * (a**2 - 1 + b)),
         ("too large", lambda s, f, a, b: s * (f * (a**2 + b) + 1)),
+        ("too large", lambda s, f, a, b: s * f * (2 * a**2 + b)),
     ],
 }
