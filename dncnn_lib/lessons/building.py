@@ -1,9 +1,9 @@
-"""Lesson 03, Building DnCNN: its diagram, the receptive field as a widget, and the checks of the
-exercises."""
+"""Lesson 03, Building DnCNN: its diagram, the receptive field as a widget, a DnCNN that works at
+half the resolution, the record of such networks, and the checks of the exercises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .. import _check
 from ..images import as_float, as_uint8
+from ..records import RECORDS, Runs, read_comparison
+from ..model import DnCNN
 from ..show.panels import panel
 from ..show.pictures import COLOURS, SERIES, side_by_side
 from .check import Answer, asked, check, describe, exercise
@@ -96,32 +98,34 @@ def field_slider(
 def _squares(
     photo: np.ndarray, centre: tuple[int, int], field: int, others: dict[str, int]
 ) -> np.ndarray:
-    """``photo`` in grey, with a tinted square of side ``field`` and an outline for each other."""
+    """``photo`` in pale grey, with a tinted square of side ``field`` and an outline for each of
+    ``others``, largest first, whose labels stand outside it but for the first."""
     from PIL import Image, ImageDraw, ImageFont
 
-    canvas = Image.fromarray(np.repeat(as_uint8(photo)[..., None], 3, axis=2))
+    pale = as_uint8(0.45 + 0.55 * np.clip(photo, 0, 1))
+    canvas = Image.fromarray(np.repeat(pale[..., None], 3, axis=2))
 
     def box(side: int) -> tuple[int, int, int, int]:
         top, left = (c - side // 2 for c in centre)
         return left, top, left + side - 1, top + side - 1
 
     tint = Image.new("L", canvas.size, 0)
-    ImageDraw.Draw(tint).rectangle(box(field), fill=75)
+    ImageDraw.Draw(tint).rectangle(box(field), fill=110)
     canvas.paste(COLOURS["restored"], mask=tint)
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(13)
     halo = {"font": font, "stroke_width": 2, "stroke_fill": "white"}
-    for row, (name, side) in enumerate(others.items()):
-        ink = SERIES[row]
-        draw.rectangle(box(side), outline="white", width=3)
+    for side, ink in zip(others.values(), SERIES):
         draw.rectangle(box(side), outline=ink, width=2)
-        left, top, right, _ = box(side)
-        place = {0: (left + 6, top + 4), 1: (right + 5, top - 4), 2: (right + 11, top + 16)}[row]
+    (_, widest), (_, wide), _ = others.items()
+    corner, (_, top, right, bottom) = box(widest), box(wide)
+    places = ((corner[0] + 6, corner[1] + 4), (right + 6, top - 2), (right + 6, top + 16))
+    for name, place, ink in zip(others, places, SERIES):
         draw.text(place, name, fill=ink, **halo)
-    draw.rectangle(box(field), outline="white", width=3)
-    draw.rectangle(box(field), outline=COLOURS["restored"], width=2)
-    left, _, _, bottom = box(field)
-    draw.text((left, bottom + 4), f"this network {field}", fill=COLOURS["restored"], **halo)
+    left = box(field)[0]
+    below = min(max(bottom, box(field)[3]) + 4, canvas.height - 18)
+    words = f"this network {field}"
+    draw.text((max(left, 2), below), words, fill=COLOURS["restored"], **halo)
     return as_float(np.asarray(canvas))
 
 
@@ -189,6 +193,191 @@ def _arrow(
 ) -> None:
     arrow = {"arrowstyle": "-|>", "color": colour, "lw": lw, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", end, start, arrowprops=arrow)
+
+
+WAYS = ("unshuffle", "strided", "pooled", "pooled, skip")
+
+
+class HalfResolution(nn.Module):
+    """A grey DnCNN, (B, 1, H, W) in and out, whose middle layers work at half the height and width.
+    ``net(y)`` is the restored image; H and W must be even.
+
+    way: down to half the size and back up.
+        "unshuffle": each block of 2×2 pixels becomes four channels, and four channels a block, as
+        in FFDNet. "strided": behind the first layer a learned convolution of 2×2 with stride 2, in
+        front of the last layer a transposed one. "pooled": of each 2×2 block the largest value, as
+        in VGG, and each value four times. "pooled, skip": the same, and what the first layer gave
+        is added in front of the last.
+    depth, width: of the DnCNN; ``seed`` decides its weights.
+    """
+
+    def __init__(self, way: str, depth: int, width: int, seed: int = 0) -> None:
+        super().__init__()
+        self.way = _check.one_of("way", way, WAYS)
+        generator = torch.Generator().manual_seed(_check.seed("seed", seed))
+        net = DnCNN(depth, width, channels=4 if way == "unshuffle" else 1)
+        net.reset_parameters(generator)
+        self.first, self.middle, self.last = net.layers[:2], net.layers[2:-1], net.layers[-1:]
+        self.down, self.up = nn.Identity(), nn.Identity()
+        if way == "unshuffle":
+            self.first.insert(0, nn.PixelUnshuffle(2))
+            self.last.append(nn.PixelShuffle(2))
+        elif way == "strided":
+            self.down = nn.Conv2d(width, width, 2, stride=2, bias=False)
+            self.up = nn.ConvTranspose2d(width, width, 2, stride=2, bias=False)
+            nn.init.normal_(self.down.weight, 0, (2 / (4 * width)) ** 0.5, generator=generator)
+            nn.init.normal_(self.up.weight, 0, (2 / width) ** 0.5, generator=generator)
+        else:
+            self.down, self.up = nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        features = self.first(noisy)
+        back = self.up(self.middle(self.down(features)))
+        if self.way == "pooled, skip":
+            back = back + features
+        return noisy - self.last(back)
+
+
+@torch.no_grad()
+def multiplications(net: nn.Module, side: int = 32) -> float:
+    """How often the convolutions of a grey network multiply for each pixel of a picture; it is run
+    on one of ``side``×``side`` pixels."""
+    count = 0
+
+    def add(layer: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
+        nonlocal count
+        places = given[0] if isinstance(layer, nn.ConvTranspose2d) else output
+        count += layer.weight.numel() * places[0, 0].numel()
+
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    hooks = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, kinds)]
+    try:
+        net(torch.zeros(1, 1, side, side))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return count / side**2
+
+
+def best_rate(runs: Runs, network: str, budget: str) -> float:
+    """The learning rate at which that network ended highest, on average over the seeds that were
+    trained at every rate."""
+    ends: dict[float, dict[float, float]] = {}
+    for (name, spent, rate, seed), steps in runs.items():
+        if (name, spent) == (network, budget):
+            ends.setdefault(rate, {})[seed] = steps[-1].val_psnr
+    common = set.intersection(*(set(psnr) for psnr in ends.values()))
+    return max(ends, key=lambda rate: sum(ends[rate][seed] for seed in common))
+
+
+def recorded_architectures() -> dict[str, dict[str, list[float]]]:
+    """What ``data/record_architecture.py`` found: budget → network → the PSNR in dB that each seed
+    ended with, at the network's best rate.
+
+    budget: "steps" (every network has equally many), "computing" (a deep one has fewer) or "long"
+    (four times as many steps).
+    """
+    runs = read_comparison(RECORDS / "architecture.csv")
+    found: dict[str, dict[str, list[float]]] = {}
+    for (network, budget, rate, _), steps in runs.items():
+        if rate == best_rate(runs, network, budget):
+            found.setdefault(budget, {}).setdefault(network, []).append(steps[-1].val_psnr)
+    return found
+
+
+def plot_seeds(rows: Mapping[str, Sequence[float]], *, xlabel: str) -> Axes:
+    """A row for each network: a dot for each seed, a line at their mean."""
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(7.5, 0.9 + 0.42 * len(rows)), layout="constrained")[1]
+    for row, values in enumerate(rows.values()):
+        ax.plot([np.mean(values)] * 2, [row - 0.3, row + 0.3], color=COLOURS["reference"])
+        ax.plot(values, [row] * len(values), "o", color=COLOURS["restored"], ms=6, alpha=0.7)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.set_xlabel(xlabel)
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def plot_depths(curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Axes:
+    """PSNR in dB against depth: for each curve a dot for each seed, and a line through the means.
+
+    curves: label → depth → PSNR of each seed; at most three.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(7, 3.6), layout="constrained")[1]
+    looks = (("restored", "o", "-"), ("removed", "s", "--"), ("clean", "^", ":"))
+    for (label, psnr), (ink, marker, line) in zip(curves.items(), looks):
+        depths = sorted(psnr)
+        look = {"color": COLOURS[ink], "marker": marker, "ms": 5}
+        for depth in depths:
+            values = psnr[depth]
+            ax.plot([depth] * len(values), values, ls="", alpha=0.7, **look)
+        means = [np.mean(psnr[depth]) for depth in depths]
+        ax.plot(depths, means, line, color=COLOURS[ink])
+        ax.plot([], [], line, label=label, **look)
+    ax.set_xticks(sorted({depth for psnr in curves.values() for depth in psnr}))
+    ax.set(xlabel="depth (convolutions)", ylabel="PSNR of held-out images (dB)")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def random_squares(
+    images: Iterable[np.ndarray], side: int, *, each: int, seed: int = 0
+) -> torch.Tensor:
+    """``each`` squares of ``side`` pixels from random places of every image, one image after the
+    other: (number of images · each, 1, side, side).
+
+    images: (H, W) in [0, 1], each at least so large.
+    """
+    rng = np.random.default_rng(seed)
+    squares = []
+    for image in images:
+        for _ in range(each):
+            top, left = (int(rng.integers(n - side + 1)) for n in image.shape)
+            squares.append(image[top : top + side, left : left + side])
+    return torch.from_numpy(np.stack(squares))[:, None]
+
+
+def error_by_distance(result: Tensor, truth: Tensor, *, each: int) -> Tensor:
+    """Mean squared error by distance to the nearest border: (images, side // 2); in its first
+    column that of the outermost pixels.
+
+    result, truth: (B, 1, side, side), with ``each`` squares of every image one after the other, as
+    ``random_squares`` gives them; the squares of an image are averaged.
+    """
+    side = truth.shape[-1]
+    index = torch.arange(side)
+    to_edge = torch.minimum(index, side - 1 - index)
+    distance = torch.minimum(to_edge[:, None], to_edge)
+    squared = (result - truth).square()[:, 0]
+    rings = [squared[:, distance == d].mean(dim=1) for d in range(side // 2)]
+    return torch.stack(rings, dim=1).unflatten(0, (-1, each)).mean(dim=1)
+
+
+def plot_lost(lost: Mapping[str, Tensor], *, distances: int = 11) -> Axes:
+    """What each way of padding loses in dB, by distance to the border: means, with bars of one
+    standard deviation to either side.
+
+    lost: label → (draws, distances); at most three labels.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(7, 3.5), layout="constrained")[1]
+    x = np.arange(distances)
+    for row, (name, dB) in enumerate(lost.items()):
+        mean, spread = dB.mean(dim=0)[:distances].numpy(), dB.std(dim=0)[:distances].numpy()
+        ink = (COLOURS["restored"], *SERIES)[row]
+        look = {"marker": "osD"[row], "ms": 5, "capsize": 3}
+        ax.errorbar(x + 0.08 * (row - 1), mean, spread, color=ink, label=name, **look)
+    ax.axhline(0, color=COLOURS["reference"], lw=1)
+    ax.set(xlabel="distance to the border (pixels)", ylabel="lost (dB)", xticks=x)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
 
 
 @exercise
