@@ -3,14 +3,12 @@
     python data/record_architecture.py
 
 sigma = 25, the small training set that ships, measured on the middle of each held-out picture.
-Networks 16 wide of several depths, all with the same number of steps; once more with the same
-amount of computing, which gives a deep one fewer steps; and two of them with four times the steps.
-And ways to work at half the resolution (``dncnn_lib.lessons.building.HalfResolution``), eight
-layers of 32, which cost about what eight layers of 16 cost at full resolution.
+Networks 16 wide of several depths; and ways to work at half the resolution
+(``dncnn_lib.lessons.building.HalfResolution``), eight layers of 32, which cost about what eight
+layers of 16 cost at full resolution.
 
-Each is trained at three learning rates. To compare the resolutions every seed is, because what is
-best for one seed may let another collapse; to compare depths seed 0 is, and the others have its
-best rate. The long trainings have the rate that was best with equal steps. Writes
+Each is trained for 600 steps from three seeds, at three learning rates and at further ones until
+the best has a worse neighbour on either side; then for 2,400 steps at that best rate. Writes
 ``data/runs/architecture.csv``, a row for each training, and the settings beside it in
 ``architecture.json``. What is in the CSV already is not trained again, so the script may be stopped
 and run again; a change of the settings begins anew.
@@ -26,35 +24,18 @@ import torch
 from torch import nn
 
 import dncnn_lib as dn
-from dncnn_lib.lessons.building import WAYS, HalfResolution, best_rate
-from dncnn_lib.lessons.experiments import held_out_psnr
+from dncnn_lib.lessons.building import WAYS, HalfResolution, by_rate
+from dncnn_lib.lessons.experiments import best_rate, held_out_psnr
 from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
 SIGMA, SIDE, DEPTH, WIDTH = 25, 96, 8, 16
-DEPTHS, LONG = (2, 4, 8, 17), (8, 17)
-RATES, SEEDS = (0.005, 0.01, 0.02), (0, 1, 2)
-EVERY_RATE = (f"depth {DEPTH}", *WAYS)
-"""With equal steps these are trained at every rate from every seed."""
-
-CONFIG = dn.TrainConfig(steps=600, batch_size=8, patch_size=40, log_every=600)
-LABELS = ["network", "budget", "rate", "seed"]
-
-
-def steps(network: str, budget: str) -> int:
-    """Of a training; "computing" gives as many steps as cost what those of ``DEPTH`` layers do."""
-    if budget == "steps":
-        return CONFIG.steps
-    if budget == "long":
-        return 4 * CONFIG.steps
-    return round(CONFIG.steps * DEPTH / int(network.removeprefix("depth ")))
-
-
-def trainings() -> list[tuple[str, str]]:
-    """Network and budget of each."""
-    deep = [f"depth {depth}" for depth in DEPTHS]
-    equal_steps = [(name, "steps") for name in (*deep, *WAYS)]
-    equal_computing = [(name, "computing") for name in deep if name != f"depth {DEPTH}"]
-    return equal_steps + equal_computing + [(f"depth {depth}", "long") for depth in LONG]
+NETWORKS = (*(f"depth {depth}" for depth in (2, 4, 8, 17)), *WAYS)
+SHORT, LONG = 600, 2400
+"""Steps."""
+RATES = [0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08]
+FIRST, SEEDS = RATES[2:5], (0, 1, 2)
+CONFIG = dn.TrainConfig(batch_size=8, patch_size=40)
+LABELS = ["network", "updates", "rate", "seed"]
 
 
 def build(network: str, seed: int) -> nn.Module:
@@ -73,11 +54,10 @@ def about() -> dict[str, object]:
         "sigma": SIGMA,
         "training_data": "small",
         "measured_on": f"the middle {SIDE}×{SIDE} of each held-out picture",
-        "width": {"depth …": WIDTH} | {way: 2 * WIDTH for way in WAYS},
+        "width": {name: WIDTH * (1 + (name in WAYS)) for name in NETWORKS},
         "depth of half resolution": DEPTH,
-        "rates": list(RATES),
-        "every_rate_from_every_seed": list(EVERY_RATE),
-        "steps": {f"{network}, {spent}": steps(network, spent) for network, spent in trainings()},
+        "first_rates": FIRST,
+        "updates": [SHORT, LONG],
         "config": config,
     }
 
@@ -91,6 +71,17 @@ def pieces() -> dict[str, object]:
     return found
 
 
+def next_rate(runs: Runs, network: str) -> float | None:
+    """The next rate for ``SHORT`` steps; None where the best has neighbours on both sides."""
+    ends = by_rate(runs, network, SHORT)
+    for rate in FIRST:
+        if len(ends.get(rate, ())) < len(SEEDS):
+            return rate
+    place = RATES.index(best_rate(ends))
+    beside = RATES[max(place - 1, 0) : place + 2]
+    return next((rate for rate in beside if len(ends.get(rate, ())) < len(SEEDS)), None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=RECORDS / "architecture.csv")
@@ -99,29 +90,23 @@ def main() -> None:
     runs: Runs = read_comparison(out, about()) if out.exists() else {}
     photographs, validation = dn.small_training_set(), held_out_psnr(pieces(), SIGMA)
 
-    def record(network: str, budget: str, rate: float, seed: int) -> None:
-        if (network, budget, rate, seed) in runs:
-            return
-        number = steps(network, budget)
-        config = replace(CONFIG, steps=number, log_every=number, lr=rate, seed=seed)
-        net, task = build(network, seed), dn.GaussianNoise(SIGMA)
-        runs[network, budget, rate, seed] = list(
-            dn.train(net, photographs, task, config, validation=validation)
-        )
-        write_comparison(out, LABELS, runs, about())
-        last = runs[network, budget, rate, seed][-1]
-        print(f"{network}, {budget}, {rate:g}, seed {seed}: {last.val_psnr:.2f} dB", flush=True)
-
-    for network, budget in trainings():
-        rates = RATES if budget != "long" else (best_rate(runs, network, "steps"),)
-        swept = (
-            SEEDS if (network, budget) in [(name, "steps") for name in EVERY_RATE] else SEEDS[:1]
-        )
-        for rate in rates:
-            for seed in swept:
-                record(network, budget, rate, seed)
+    def record(network: str, updates: int, rate: float) -> None:
         for seed in SEEDS:
-            record(network, budget, best_rate(runs, network, budget), seed)
+            key = network, updates, rate, seed
+            if key in runs:
+                continue
+            config = replace(CONFIG, steps=updates, log_every=updates, lr=rate, seed=seed)
+            net, task = build(network, seed), dn.GaussianNoise(SIGMA)
+            trained = dn.train(net, photographs, task, config, validation=validation)
+            runs[key] = list(trained)
+            write_comparison(out, LABELS, runs, about())
+            print(*key, f"{runs[key][-1].val_psnr:.2f} dB", sep=", ", flush=True)
+
+    for network in NETWORKS:
+        while (rate := next_rate(runs, network)) is not None:
+            record(network, SHORT, rate)
+    for network in NETWORKS:
+        record(network, LONG, best_rate(by_rate(runs, network, SHORT)))
 
 
 if __name__ == "__main__":

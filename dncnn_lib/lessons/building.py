@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from .. import _check
 from ..images import as_float, as_uint8
-from ..records import RECORDS, Runs, read_comparison
 from ..model import DnCNN
+from ..records import RECORDS, Runs, read_comparison
 from ..show.panels import panel
 from ..show.pictures import COLOURS, SERIES, side_by_side
 from .check import Answer, asked, check, describe, exercise
+from .experiments import best_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -259,29 +260,23 @@ def multiplications(net: nn.Module, side: int = 32) -> float:
     return count / side**2
 
 
-def best_rate(runs: Runs, network: str, budget: str) -> float:
-    """The learning rate at which that network ended highest, on average over the seeds that were
-    trained at every rate."""
-    ends: dict[float, dict[float, float]] = {}
-    for (name, spent, rate, seed), steps in runs.items():
-        if (name, spent) == (network, budget):
-            ends.setdefault(rate, {})[seed] = steps[-1].val_psnr
-    common = set.intersection(*(set(psnr) for psnr in ends.values()))
-    return max(ends, key=lambda rate: sum(ends[rate][seed] for seed in common))
+def by_rate(runs: Runs, network: str, updates: int) -> dict[float, list[float]]:
+    """How that network ended after so many steps: learning rate → PSNR in dB, one for each seed."""
+    ends: dict[float, list[float]] = {}
+    for (name, number, rate, _), steps in runs.items():
+        if (name, number) == (network, updates):
+            ends.setdefault(rate, []).append(steps[-1].val_psnr)
+    return ends
 
 
-def recorded_architectures() -> dict[str, dict[str, list[float]]]:
-    """What ``data/record_architecture.py`` found: budget → network → the PSNR in dB that each seed
-    ended with, at the network's best rate.
-
-    budget: "steps" (every network has equally many), "computing" (a deep one has fewer) or "long"
-    (four times as many steps).
-    """
+def recorded_architectures() -> dict[int, dict[str, list[float]]]:
+    """What ``data/record_architecture.py`` found: steps → network → the PSNR in dB that each seed
+    ended with, at the network's best learning rate."""
     runs = read_comparison(RECORDS / "architecture.csv")
-    found: dict[str, dict[str, list[float]]] = {}
-    for (network, budget, rate, _), steps in runs.items():
-        if rate == best_rate(runs, network, budget):
-            found.setdefault(budget, {}).setdefault(network, []).append(steps[-1].val_psnr)
+    found: dict[int, dict[str, list[float]]] = {}
+    for network, updates, *_ in runs:
+        ends = by_rate(runs, network, updates)
+        found.setdefault(updates, {})[network] = ends[best_rate(ends)]
     return found
 
 
