@@ -24,11 +24,11 @@ import torch
 from torch import nn
 
 import dncnn_lib as dn
-from dncnn_lib.lessons.building import WAYS, HalfResolution, by_rate
+from dncnn_lib.lessons.building import WAYS, HalfResolution, by_rate, pieces
 from dncnn_lib.lessons.experiments import best_rate, held_out_psnr
 from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
-SIGMA, SIDE, DEPTH, WIDTH = 25, 96, 8, 16
+SIGMA, DEPTH, WIDTH = 25, 8, 16
 NETWORKS = (*(f"depth {depth}" for depth in (2, 4, 8, 17)), *WAYS)
 SHORT, LONG = 600, 2400
 """Steps."""
@@ -53,22 +53,13 @@ def about() -> dict[str, object]:
     return {
         "sigma": SIGMA,
         "training_data": "small",
-        "measured_on": f"the middle {SIDE}×{SIDE} of each held-out picture",
+        "measured_on": "the middle 96×96 of each held-out picture",
         "width": {name: WIDTH * (1 + (name in WAYS)) for name in NETWORKS},
         "depth of half resolution": DEPTH,
         "first_rates": FIRST,
         "updates": [SHORT, LONG],
         "config": config,
     }
-
-
-def pieces() -> dict[str, object]:
-    """What is measured on: the middle of each held-out picture."""
-    found = {}
-    for name, image in dn.held_out_images().items():
-        top, left = ((side - SIDE) // 2 for side in image.shape)
-        found[name] = image[top : top + SIDE, left : left + SIDE]
-    return found
 
 
 def next_rate(runs: Runs, network: str) -> float | None:

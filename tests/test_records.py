@@ -219,24 +219,22 @@ def test_the_best_rate_of_lesson_05_has_a_worse_neighbour_on_either_side():
 ARCHITECTURE = runpy.run_path(str(ROOT / "data" / "record_architecture.py"))
 
 
-def test_the_record_of_architectures_has_the_settings_of_its_script():
-    runs = records.read_comparison(records.RECORDS / "architecture.csv", ARCHITECTURE["about"]())
-    trainings, rates = ARCHITECTURE["trainings"](), ARCHITECTURE["RATES"]
-    assert {key[:2] for key in runs} == set(trainings)
-    for network, budget in trainings:
-        done = {key[2:] for key in runs if key[:2] == (network, budget)}
-        best = ARCHITECTURE["best_rate"](runs, network, "steps" if budget == "long" else budget)
-        tried = [best] if budget == "long" else rates
-        every = budget == "steps" and network in ARCHITECTURE["EVERY_RATE"]
-        swept = {(rate, seed) for rate in tried for seed in ((0, 1, 2) if every else (0,))}
-        assert done == swept | {(best, 1), (best, 2)}
-    for (network, budget, *_), (last,) in runs.items():
-        assert last.step == last.steps == ARCHITECTURE["steps"](network, budget)
-        assert 15 < last.val_psnr < 35
+def test_the_record_of_lesson_03_has_the_settings_of_its_script_and_three_seeds():
+    path = records.RECORDS / "architecture.csv"
+    runs = records.read_comparison(path, ARCHITECTURE["about"]())
+    networks, both = ARCHITECTURE["NETWORKS"], (ARCHITECTURE["SHORT"], ARCHITECTURE["LONG"])
+    assert {key[:2] for key in runs} == set(itertools.product(networks, both))
+    for (network, updates, rate, _), (last,) in runs.items():
+        assert last.step == last.steps == updates and 15 < last.val_psnr < 35
+        assert [key[3] for key in runs if key[:3] == (network, updates, rate)] == [0, 1, 2]
 
 
-def test_equal_computing_is_equal_depth_times_steps():
-    for network, budget in ARCHITECTURE["trainings"]():
-        if budget == "computing":
-            layers = int(network.removeprefix("depth ")) * ARCHITECTURE["steps"](network, budget)
-            assert layers == pytest.approx(ARCHITECTURE["DEPTH"] * 600, rel=0.01)
+def test_the_best_rate_of_lesson_03_has_a_worse_neighbour_on_either_side():
+    runs = records.read_comparison(records.RECORDS / "architecture.csv")
+    for network in ARCHITECTURE["NETWORKS"]:
+        assert ARCHITECTURE["next_rate"](runs, network) is None
+        ends = ARCHITECTURE["by_rate"](runs, network, ARCHITECTURE["SHORT"])
+        rates, best = ARCHITECTURE["RATES"], ARCHITECTURE["best_rate"](ends)
+        place = rates.index(best)
+        assert 0 < place < len(rates) - 1 and {*rates[place - 1 : place + 2]} <= {*ends}
+        assert set(ARCHITECTURE["by_rate"](runs, network, ARCHITECTURE["LONG"])) == {best}

@@ -14,11 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from ..degrade import add_gaussian_noise, white_noise
 from ..images import as_float, as_uint8
+from ..metrics import psnr
 from ..model import DnCNN
 from ..records import RECORDS, Runs, read_comparison
+from ..samples import held_out_images, small_training_set
 from ..show.panels import panel
 from ..show.pictures import COLOURS, SERIES, side_by_side
+from ..show.plots import plot_seeds
+from ..tasks import Task
+from ..training import TrainConfig, train
 from .check import Answer, asked, check, describe, exercise
 from .experiments import best_rate
 
@@ -280,44 +286,81 @@ def recorded_architectures() -> dict[int, dict[str, list[float]]]:
     return found
 
 
-def plot_seeds(rows: Mapping[str, Sequence[float]], *, xlabel: str) -> Axes:
-    """A row for each network: a dot for each seed, a line at their mean."""
-    from matplotlib import pyplot as plt
+STYLES = {600: ("reference", "--s"), 2400: ("restored", "-o")}
+"""Colour, line and marker of what was trained for so many steps."""
 
-    ax = plt.subplots(figsize=(7.5, 0.9 + 0.42 * len(rows)), layout="constrained")[1]
-    for row, values in enumerate(rows.values()):
-        ax.plot([np.mean(values)] * 2, [row - 0.3, row + 0.3], color=COLOURS["reference"])
-        ax.plot(values, [row] * len(values), "o", color=COLOURS["restored"], ms=6, alpha=0.7)
-    ax.set_yticks(range(len(rows)), list(rows))
-    ax.invert_yaxis()
-    ax.set_xlabel(xlabel)
-    ax.grid(axis="x", alpha=0.3)
+
+def plot_depths(curves: Mapping[int, Mapping[int, Sequence[float]]]) -> Axes:
+    """PSNR in dB against depth: steps → depth → the PSNR of each seed."""
+    named = {f"{steps:,} steps": by_depth for steps, by_depth in curves.items()}
+    styles = {f"{steps:,} steps": style for steps, style in STYLES.items()}
+    labels = {"xlabel": "depth (convolutions)", "ylabel": "PSNR of held-out images (dB)"}
+    ax = plot_seeds(named, styles, **labels)
+    ax.set_xticks(sorted({depth for by_depth in curves.values() for depth in by_depth}))
     return ax
 
 
-def plot_depths(curves: Mapping[str, Mapping[int, Sequence[float]]]) -> Axes:
-    """PSNR in dB against depth: for each curve a dot for each seed, and a line through the means.
-
-    curves: label → depth → PSNR of each seed; at most three.
-    """
+def plot_networks(ends: Mapping[int, Mapping[str, Sequence[float]]]) -> Axes:
+    """A row for each network: steps → network → the PSNR in dB of each seed. A dot for each seed, a
+    line at their mean."""
     from matplotlib import pyplot as plt
 
-    ax = plt.subplots(figsize=(7, 3.6), layout="constrained")[1]
-    looks = (("restored", "o", "-"), ("removed", "s", "--"), ("clean", "^", ":"))
-    for (label, psnr), (ink, marker, line) in zip(curves.items(), looks):
-        depths = sorted(psnr)
-        look = {"color": COLOURS[ink], "marker": marker, "ms": 5}
-        for depth in depths:
-            values = psnr[depth]
-            ax.plot([depth] * len(values), values, ls="", alpha=0.7, **look)
-        means = [np.mean(psnr[depth]) for depth in depths]
-        ax.plot(depths, means, line, color=COLOURS[ink])
-        ax.plot([], [], line, label=label, **look)
-    ax.set_xticks(sorted({depth for psnr in curves.values() for depth in psnr}))
-    ax.set(xlabel="depth (convolutions)", ylabel="PSNR of held-out images (dB)")
-    ax.grid(alpha=0.3)
+    networks = list(next(iter(ends.values())))
+    ax = plt.subplots(figsize=(7.5, 1.1 + 0.5 * len(networks)), layout="constrained")[1]
+    for shift, (steps, found) in zip((-0.17, 0.17), ends.items()):
+        ink, line = STYLES[steps]
+        look = {"color": COLOURS[ink], "marker": line[-1], "ls": "", "ms": 5}
+        for row, values in enumerate(found[name] for name in networks):
+            ax.vlines(np.mean(values), row + shift - 0.14, row + shift + 0.14, color=COLOURS[ink])
+            ax.plot(values, [row + shift] * len(values), alpha=0.7, **look)
+        ax.plot([], [], label=f"{steps:,} steps", **look)
+    names = ("full resolution" if name.startswith("depth") else name for name in networks)
+    ax.set_yticks(range(len(networks)), names)
+    ax.invert_yaxis()
+    ax.set_xlabel("PSNR of held-out images (dB)")
+    ax.grid(axis="x", alpha=0.3)
     ax.legend()
     return ax
+
+
+def pieces() -> dict[str, np.ndarray]:
+    """What is measured on: the middle of each held-out picture, (96, 96) in [0, 1]."""
+    found = {}
+    for name, image in held_out_images().items():
+        top, left = ((side - 96) // 2 for side in image.shape)
+        found[name] = image[top : top + 96, left : left + 96]
+    return found
+
+
+@torch.no_grad()
+def psnr_at(levels: Sequence[float], net: nn.Module) -> np.ndarray:
+    """The mean PSNR in dB of ``pieces`` restored by ``net``, at each σ on the 0–255 scale."""
+    clean = torch.from_numpy(np.stack(list(pieces().values())))[:, None]
+    restored = (net(add_gaussian_noise(clean, sigma, seed=0)) for sigma in levels)
+    return np.array([psnr(image, clean, data_range=1.0).mean().item() for image in restored])
+
+
+def small_network(seed: int) -> DnCNN:
+    """Six layers of 16, as training begins."""
+    net = DnCNN(depth=6, width=16)
+    net.reset_parameters(torch.Generator().manual_seed(_check.seed("seed", seed)))
+    return net
+
+
+def sigma_per_batch(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """A task for ``train``: white Gaussian noise with one σ, from 0 to 55, for the whole batch;
+    ``GaussianNoise((0, 55))`` draws one for each image."""
+    sigma = 55 / 255 * torch.rand((), generator=generator)
+    return clean + sigma * white_noise(clean, generator)
+
+
+def train_quickly(net: nn.Module, task: Task, seed: int) -> nn.Module:
+    """``net``, in eval mode, after 250 steps of Adam on eight patches of 32×32 from the small
+    training set."""
+    config = TrainConfig(steps=250, batch_size=8, patch_size=32, lr=5e-3, seed=seed)
+    for _ in train(net, small_training_set(), task, config):
+        pass
+    return net.eval()
 
 
 def random_squares(
@@ -337,6 +380,16 @@ def random_squares(
     return torch.from_numpy(np.stack(squares))[:, None]
 
 
+def inner(squares: Tensor, margin: int) -> Tensor:
+    """The squares (B, 1, H, W) without a margin of so many pixels on each side: a view."""
+    return squares[..., margin:-margin, margin:-margin]
+
+
+def mirrored(squares: Tensor, margin: int) -> Tensor:
+    """The squares (B, 1, H, W), continued by so many pixels on each side as in a mirror."""
+    return nn.functional.pad(squares, (margin,) * 4, mode="reflect")
+
+
 def error_by_distance(result: Tensor, truth: Tensor, *, each: int) -> Tensor:
     """Mean squared error by distance to the nearest border: (images, side // 2); in its first
     column that of the outermost pixels.
@@ -351,6 +404,33 @@ def error_by_distance(result: Tensor, truth: Tensor, *, each: int) -> Tensor:
     squared = (result - truth).square()[:, 0]
     rings = [squared[:, distance == d].mean(dim=1) for d in range(side // 2)]
     return torch.stack(rings, dim=1).unflatten(0, (-1, each)).mean(dim=1)
+
+
+def lost_by_distance(
+    errors: Mapping[str, Tensor], reference: str, *, draws: int = 1000, seed: int = 0
+) -> dict[str, Tensor]:
+    """By how many dB each error is above the reference, for images drawn anew, with replacement, as
+    many as there are: label → (draws, distances), without the reference.
+
+    errors: label → (images, distances), from ``error_by_distance``. All labels have the same draws.
+    """
+    images = len(errors[reference])
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(images, (draws, images), generator=generator)
+    means = {label: error[drawn].mean(dim=1) for label, error in errors.items()}
+    base = means.pop(reference)
+    return {label: 10 * torch.log10(mean / base) for label, mean in means.items()}
+
+
+def plot_change(levels: Sequence[float], change: Mapping[str, np.ndarray]) -> Axes:
+    """What BN at the end changes in the PSNR, in dB: how σ was drawn → (levels, seeds)."""
+    looks = (("restored", "-o"), ("removed", "--s"))
+    styles = {f"σ per {way}": look for way, look in zip(change, looks)}
+    found = {f"σ per {way}": dict(zip(levels, rows)) for way, rows in change.items()}
+    ax = plot_seeds(found, styles, xlabel="σ", ylabel="PSNR with BN at the end − without (dB)")
+    ax.axhline(0, color=COLOURS["reference"], lw=1)
+    ax.set_xticks(levels)
+    return ax
 
 
 def plot_lost(lost: Mapping[str, Tensor], *, distances: int = 11) -> Axes:
@@ -373,6 +453,28 @@ def plot_lost(lost: Mapping[str, Tensor], *, distances: int = 11) -> Axes:
     ax.grid(alpha=0.3)
     ax.legend()
     return ax
+
+
+def squared_gradients(net: DnCNN, sigma: float, *, grid: int = 2) -> Tensor:
+    """How much an output pixel depends on each pixel of its receptive field: (field, field), the
+    squared gradients, scaled to sum 1, then averaged over ``grid``² pixels of each held-out picture
+    with noise of that σ (0–255 scale).
+
+    net: grey, in eval mode, its parameters without ``requires_grad``. The fields of the pixels lie
+    side by side, without overlap, so one pass backwards does all of a picture.
+    """
+    field = net.receptive_field
+    maps = []
+    for seed, image in enumerate(held_out_images().values()):
+        top, left = ((side - grid * field) // 2 for side in image.shape)
+        part = image[top : top + grid * field, left : left + grid * field]
+        noisy = add_gaussian_noise(torch.from_numpy(part)[None, None], sigma, seed=seed)
+        noisy.requires_grad_()
+        net(noisy)[:, :, field // 2 :: field, field // 2 :: field].sum().backward()
+        cells = noisy.grad[0, 0].reshape(grid, field, grid, field).transpose(1, 2)
+        maps.append(cells.reshape(-1, field, field).square())
+    found = torch.cat(maps)
+    return (found / found.sum(dim=(1, 2), keepdim=True)).mean(dim=0)
 
 
 @exercise
