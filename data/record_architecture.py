@@ -8,7 +8,8 @@ Networks 16 wide of several depths; and ways to work at half the resolution
 layers of 16 cost at full resolution.
 
 Each is trained for 600 steps from three seeds, at three learning rates and at further ones until
-the best has a worse neighbour on either side; then for 2,400 steps at that best rate. Writes
+the best has a worse neighbour on either side; 8 and 17 layers then for 2,400 steps, too, at that
+best rate. Writes
 ``data/runs/architecture.csv``, a row for each training, and the settings beside it in
 ``architecture.json``. What is in the CSV already is not trained again, so the script may be stopped
 and run again; a change of the settings begins anew.
@@ -32,7 +33,8 @@ SIGMA, DEPTH, WIDTH = 25, 8, 16
 NETWORKS = (*(f"depth {depth}" for depth in (2, 4, 8, 17)), *WAYS)
 SHORT, LONG = 600, 2400
 """Steps."""
-RATES = [0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08]
+TRAINED_LONG = ("depth 8", "depth 17")
+RATES = [0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32]
 FIRST, SEEDS = RATES[2:5], (0, 1, 2)
 CONFIG = dn.TrainConfig(batch_size=8, patch_size=40)
 LABELS = ["network", "updates", "rate", "seed"]
@@ -57,7 +59,7 @@ def about() -> dict[str, object]:
         "width": {name: WIDTH * (1 + (name in WAYS)) for name in NETWORKS},
         "depth of half resolution": DEPTH,
         "first_rates": FIRST,
-        "updates": [SHORT, LONG],
+        "updates": {str(SHORT): list(NETWORKS), str(LONG): list(TRAINED_LONG)},
         "config": config,
     }
 
@@ -96,7 +98,7 @@ def main() -> None:
     for network in NETWORKS:
         while (rate := next_rate(runs, network)) is not None:
             record(network, SHORT, rate)
-    for network in NETWORKS:
+    for network in TRAINED_LONG:
         record(network, LONG, best_rate(by_rate(runs, network, SHORT)))
 
 
