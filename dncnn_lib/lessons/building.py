@@ -286,6 +286,14 @@ def recorded_architectures() -> dict[int, dict[str, list[float]]]:
     return found
 
 
+def recorded_depths() -> dict[int, dict[int, list[float]]]:
+    """Of ``recorded_architectures`` those at full resolution: steps → depth → PSNR in dB."""
+    return {
+        steps: {int(name[6:]): ends for name, ends in found.items() if name.startswith("depth ")}
+        for steps, found in recorded_architectures().items()
+    }
+
+
 STYLES = {600: ("reference", "--s"), 2400: ("restored", "-o")}
 """Colour, line and marker of what was trained for so many steps."""
 
@@ -300,26 +308,22 @@ def plot_depths(curves: Mapping[int, Mapping[int, Sequence[float]]]) -> Axes:
     return ax
 
 
-def plot_networks(ends: Mapping[int, Mapping[str, Sequence[float]]]) -> Axes:
-    """A row for each network: steps → network → the PSNR in dB of each seed. A dot for each seed, a
-    line at their mean."""
+def plot_networks(ends: Mapping[str, Sequence[float]]) -> Axes:
+    """A row for each network, with a dot for the PSNR in dB of each seed and a line at their mean.
+
+    ends: network → PSNR of each seed; "depth …" is the one at full resolution.
+    """
     from matplotlib import pyplot as plt
 
-    networks = list(next(iter(ends.values())))
-    ax = plt.subplots(figsize=(7.5, 1.1 + 0.5 * len(networks)), layout="constrained")[1]
-    for shift, (steps, found) in zip((-0.17, 0.17), ends.items()):
-        ink, line = STYLES[steps]
-        look = {"color": COLOURS[ink], "marker": line[-1], "ls": "", "ms": 5}
-        for row, values in enumerate(found[name] for name in networks):
-            ax.vlines(np.mean(values), row + shift - 0.14, row + shift + 0.14, color=COLOURS[ink])
-            ax.plot(values, [row + shift] * len(values), alpha=0.7, **look)
-        ax.plot([], [], label=f"{steps:,} steps", **look)
-    names = ("full resolution" if name.startswith("depth") else name for name in networks)
-    ax.set_yticks(range(len(networks)), names)
+    ax = plt.subplots(figsize=(7.5, 0.9 + 0.42 * len(ends)), layout="constrained")[1]
+    for row, values in enumerate(ends.values()):
+        ax.vlines(np.mean(values), row - 0.3, row + 0.3, color=COLOURS["reference"])
+        ax.plot(values, [row] * len(values), "o", color=COLOURS["restored"], ms=6, alpha=0.7)
+    names = ("full resolution" if name.startswith("depth") else name for name in ends)
+    ax.set_yticks(range(len(ends)), names)
     ax.invert_yaxis()
     ax.set_xlabel("PSNR of held-out images (dB)")
     ax.grid(axis="x", alpha=0.3)
-    ax.legend()
     return ax
 
 
