@@ -17,14 +17,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import dncnn_lib as dn
-from dncnn_lib.lessons.experiments import Variant, held_out_psnr, train_variants
-from dncnn_lib.lessons.residual import (
-    best_rate,
-    copy_psnr,
-    copying,
-    pale_photographs,
-    pieces,
-)
+from dncnn_lib.lessons.experiments import Variant, best_rate, held_out_psnr, train_variants
+from dncnn_lib.lessons.residual import copy_psnr, copying, pale_photographs, pieces
 from dncnn_lib.records import RECORDS, Runs, read_comparison, write_comparison
 
 LABELS = ["experiment", "network", "rate", "seed"]

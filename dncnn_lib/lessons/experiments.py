@@ -82,6 +82,15 @@ def final_psnr(curves: Curves) -> dict[str, list[float]]:
     }
 
 
+def best_rate(ends: Mapping[float, Sequence[float]]) -> float:
+    """The learning rate with the highest PSNR, on the mean of the seeds.
+
+    ends: learning rate → PSNR in dB at the end, one number for each seed; a rate at which one of
+    them diverged to NaN comes last.
+    """
+    return max(ends, key=lambda rate: np.nan_to_num(np.mean(ends[rate]), nan=-np.inf))
+
+
 def held_out_psnr(
     images: Mapping[str, np.ndarray], sigma: float = 25
 ) -> Callable[[nn.Module], float]:

@@ -11,6 +11,7 @@ from torch import nn
 from dncnn_lib.degrade import add_gaussian_noise
 from dncnn_lib.lessons.experiments import (
     Variant,
+    best_rate,
     curves,
     final_psnr,
     held_out_psnr,
@@ -117,3 +118,9 @@ def test_layer_inputs_leave_no_hook_where_the_network_fails():
     with raises(ValueError, "noisy's shape is (1, 2, 8, 8), but must be (B, 1, H, W)"):
         layer_inputs(net, torch.zeros(1, 2, 8, 8), nn.Conv2d)
     assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+def test_the_best_rate_is_that_of_the_highest_mean_and_not_one_that_diverged():
+    nan = float("nan")
+    assert best_rate({0.1: [20, 30], 0.2: [26, 26], 0.3: [29, 20]}) == 0.2
+    assert best_rate({0.1: [nan, 40], 0.2: [20, 20], 0.3: [nan, nan]}) == 0.2

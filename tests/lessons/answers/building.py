@@ -146,6 +146,7 @@ WRONG = {
         ("the same object twice", without_scale),
         ("must give a list of layers", lambda d: ["Conv2d", "ReLU"]),
         ("must give a list of layers", lambda d: nn.Conv2d(1, 64, 3)),
+        ("must give a list of layers", lambda d: None),
     ],
     "what_to_read": [
         ("above the first row there", lambda a, b, n, o: (a - o, b + o, o)),
