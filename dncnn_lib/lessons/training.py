@@ -1,4 +1,5 @@
-"""Lesson 04, Training: the live curve, learning rates as a widget, the checks of the exercises."""
+"""Lesson 04, Training: the live curve, learning rates as a widget, a dot for every seed, and the
+checks of the exercises."""
 
 from __future__ import annotations
 
@@ -158,6 +159,87 @@ def plot_rate(runs: Sequence[RateRun], chosen: RateRun, ax: Axes) -> None:
     ax.set(xlim=(0, len(chosen.psnr)), ylim=(5, 28))
     ax.set(xlabel="step", ylabel="training PSNR (dB)", title=chosen.summary)
     ax.legend(loc="lower right")
+
+
+def plot_hills(runs: Sequence[RateRun]) -> Axes:
+    """The PSNR at the end of each run against its learning rate: a line for each optimizer and
+    loss, and a cross at the bottom for each run that diverged.
+
+    The lines of the paper's loss are dashed; SGD is grey, Adam blue.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")[1]
+    kinds = sorted({(run.optimizer, run.loss) for run in runs}, reverse=True)
+    for row, (optimizer, loss) in enumerate(kinds):
+        chosen = [run for run in runs if (run.optimizer, run.loss) == (optimizer, loss)]
+        colour = COLOURS["reference" if optimizer == "sgd" else "restored"]
+        look = {"color": colour, "ls": "-" if loss == "mean" else "--"}
+        label = f"{_OPTIMIZERS[optimizer]}, {_LOSSES[loss]}"
+        ax.plot([r.lr for r in chosen], [r.final for r in chosen], marker=".", label=label, **look)
+        lost = [run.lr for run in chosen if math.isnan(run.final)]
+        ax.plot(lost, [13.5 + 0.6 * row] * len(lost), "x", color=colour)
+    ax.axhline(20 * math.log10(255 / 25), ls=":", color=COLOURS["noisy"], label="noisy input")
+    ax.plot([], "x", color="black", label="diverged")
+    ax.set(xscale="log", ylim=(13, 30))
+    ax.set(xlabel="learning rate", ylabel="training PSNR at the end (dB)")
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper left", fontsize=8, ncols=3)
+    return ax
+
+
+def plot_seeds(
+    found: Mapping[str, Mapping[float, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    styles: Mapping[str, tuple[str, str]],
+) -> Axes:
+    """A dot for every seed, and a line through their means, over a logarithmic axis.
+
+    found: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
+    style of matplotlib).
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")[1]
+    for label, points in found.items():
+        colour, line = styles[label]
+        look = {"color": COLOURS[colour], "label": label}
+        ax.plot(list(points), [np.mean(seeds) for seeds in points.values()], line, **look)
+        for x, seeds in points.items():
+            ax.plot([x] * len(seeds), seeds, "o", color=COLOURS[colour], markersize=4, alpha=0.7)
+    ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+    marked = sorted({x for points in found.values() for x in points})
+    ax.set_xticks(marked, [f"{x:g}" for x in marked])
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def at_best_rate(
+    record: Mapping[tuple[str | float, ...], Sequence[Step]],
+) -> dict[tuple[str, int], list[dict[str, float]]]:
+    """What ``data/runs/computing.csv`` found: (training, times as long) → for each seed, PSNR in dB
+    by held-out picture and by set, "samples" being the mean of the pictures.
+
+    record: as read. Of the learning rates that most seeds were trained at, the one with the highest
+    mean.
+    """
+    psnr: dict = {}
+    for (training, times, rate, seed, picture), steps in record.items():
+        rates = psnr.setdefault((training, times), {})
+        rates.setdefault(rate, {}).setdefault(seed, {})[picture] = steps[-1].val_psnr
+    found = {}
+    for key, rates in psnr.items():
+        for pictures in (pictures for seeds in rates.values() for pictures in seeds.values()):
+            ours = [value for name, value in pictures.items() if name not in ("Set12", "BSD68")]
+            pictures["samples"] = float(np.mean(ours))
+        most = max(len(seeds) for seeds in rates.values())
+        full = [list(seeds.values()) for seeds in rates.values() if len(seeds) == most]
+        found[key] = max(full, key=lambda seeds: np.mean([seed["samples"] for seed in seeds]))
+    return found
 
 
 def rate_slider(runs: Sequence[RateRun]) -> ipywidgets.VBox:

@@ -14,12 +14,16 @@ from PIL import Image
 from dncnn_lib.lessons import training
 from dncnn_lib.lessons.training import (
     RateRun,
+    at_best_rate,
     drawn,
     live_training,
+    plot_hills,
     plot_rate,
+    plot_seeds,
     rate_slider,
     short_training,
 )
+from dncnn_lib.show.pictures import COLOURS
 from dncnn_lib.training import Step
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -119,3 +123,59 @@ def test_the_chosen_run_is_drawn_over_the_others_of_its_kind():
         assert ax.get_title() == runs[0].summary
 
     drawn(draw)
+
+
+def test_every_hill_has_its_runs_and_a_cross_where_one_diverged():
+    lost = (20.0, math.nan)
+    runs = [
+        RateRun("sgd", "mean", 0.1, (20.0, 21.0)),
+        RateRun("sgd", "mean", 1.0, lost),
+        RateRun("adam", "paper", 0.1, (20.0, 22.0)),
+    ]
+    ax = plot_hills(runs)
+    drawn = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_equal(drawn["SGD, mean loss"].get_ydata(), [21, math.nan])
+    assert list(drawn["Adam, the paper's loss"].get_ydata()) == [22]
+    assert drawn["Adam, the paper's loss"].get_color() == COLOURS["restored"]
+    assert [drawn[label].get_linestyle() for label in list(drawn)[::2][:2]] == ["-", "--"]
+    crosses = [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"]
+    assert [x for x in crosses if x] == [[1.0]]
+
+
+def test_a_dot_for_every_seed_and_a_line_through_their_means():
+    found = {"fresh": {8: [20.0, 22.0], 64: [24.0]}, "fixed": {8: [18.0]}}
+    styles = {"fresh": ("restored", "-"), "fixed": ("reference", "--")}
+    ax = plot_seeds(found, xlabel="patches", ylabel="PSNR (dB)", styles=styles)
+    lines = {line.get_label(): line for line in ax.lines if line.get_marker() == "None"}
+    assert list(lines["fresh"].get_xdata()) == [8, 64] and list(lines["fresh"].get_ydata()) == [
+        21,
+        24,
+    ]
+    assert lines["fixed"].get_linestyle() == "--"
+    dots = [list(line.get_ydata()) for line in ax.lines if line.get_marker() == "o"]
+    assert dots == [[20, 22], [24], [18]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["8", "64"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("patches", "PSNR (dB)", "log")
+
+
+def test_of_the_rates_that_all_seeds_were_trained_at_the_best():
+    def last(psnr):
+        return [Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)]
+
+    record = {
+        ("plain", 10, 0.01, 0, "camera"): last(31.0),
+        ("plain", 10, 0.02, 0, "camera"): last(30.0),
+        ("plain", 10, 0.02, 0, "coins"): last(28.0),
+        ("plain", 10, 0.02, 0, "Set12"): last(27.0),
+        ("plain", 10, 0.02, 1, "camera"): last(29.0),
+        ("plain", 10, 0.04, 0, "camera"): last(31.0),
+        ("plain", 10, 0.04, 1, "camera"): last(20.0),
+        ("plain", 100, 0.02, 0, "camera"): last(32.0),
+    }
+    assert at_best_rate(record) == {
+        ("plain", 10): [
+            {"camera": 30.0, "coins": 28.0, "Set12": 27.0, "samples": 29.0},
+            {"camera": 29.0, "samples": 29.0},
+        ],
+        ("plain", 100): [{"camera": 32.0, "samples": 32.0}],
+    }
