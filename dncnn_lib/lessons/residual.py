@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import ipywidgets
 import numpy as np
@@ -20,13 +19,9 @@ from ..model import DnCNN
 from ..restoring import denoise
 from ..samples import held_out_images, small_training_set
 from ..show.panels import Frame, frame_slider
-from ..show.pictures import COLOURS
 from ..tasks import Task
 from ..training import TrainConfig, train
 from .check import Answer, asked, check, exercise
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def pieces(contrast: float = 1.0) -> dict[str, np.ndarray]:
@@ -54,36 +49,6 @@ def best_rate(ends: Mapping[float, Sequence[float]]) -> float:
     them diverged to NaN comes last.
     """
     return max(ends, key=lambda rate: np.nan_to_num(np.mean(ends[rate]), nan=-np.inf))
-
-
-def plot_seeds(
-    results: Mapping[str, Mapping[float, Sequence[float]]],
-    styles: Mapping[str, tuple[str, str]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    ax: Axes | None = None,
-) -> Axes:
-    """A dot for each seed, and a line through the means.
-
-    results: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
-    and a marker of matplotlib, such as "--s").
-    """
-    from matplotlib import pyplot as plt
-
-    ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1] if ax is None else ax
-    for label, by_x in results.items():
-        colour, line = styles[label]
-        style = {"color": COLOURS[colour], "markersize": 5}
-        for x, values in by_x.items():
-            ax.plot([x] * len(values), values, line[-1], alpha=0.6, **style)
-        means = [np.mean(by_x[x]) for x in sorted(by_x)]
-        ax.plot(sorted(by_x), means, line[:-1], color=COLOURS[colour])
-        ax.plot([], [], line, label=label, **style)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
 
 
 def _shuffled(clean: Tensor, generator: torch.Generator) -> Tensor:

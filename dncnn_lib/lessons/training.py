@@ -1,4 +1,4 @@
-"""Lesson 04, Training: the live curve, learning rates as a widget, a dot for every seed, and the
+"""Lesson 04, Training: the live curve, learning rates as a widget, what computing buys, and the
 checks of the exercises."""
 
 from __future__ import annotations
@@ -185,36 +185,6 @@ def plot_hills(runs: Sequence[RateRun]) -> Axes:
     ax.set(xlabel="learning rate", ylabel="training PSNR at the end (dB)")
     ax.grid(alpha=0.3)
     ax.legend(loc="upper left", fontsize=8, ncols=3)
-    return ax
-
-
-def plot_seeds(
-    found: Mapping[str, Mapping[float, Sequence[float]]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    styles: Mapping[str, tuple[str, str]],
-) -> Axes:
-    """A dot for every seed, and a line through their means, over a logarithmic axis.
-
-    found: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
-    style of matplotlib).
-    """
-    from matplotlib import pyplot as plt
-
-    ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")[1]
-    for label, points in found.items():
-        colour, line = styles[label]
-        look = {"color": COLOURS[colour], "label": label}
-        ax.plot(list(points), [np.mean(seeds) for seeds in points.values()], line, **look)
-        for x, seeds in points.items():
-            ax.plot([x] * len(seeds), seeds, "o", color=COLOURS[colour], markersize=4, alpha=0.7)
-    ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
-    marked = sorted({x for points in found.values() for x in points})
-    ax.set_xticks(marked, [f"{x:g}" for x in marked])
-    ax.minorticks_off()
-    ax.grid(alpha=0.3)
-    ax.legend()
     return ax
 
 

@@ -160,3 +160,33 @@ def plot_bands(
     for line, (x, low, high) in zip(ax.lines[-len(bands) :], bands):
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, lw=0)
     return ax
+
+
+def plot_seeds(
+    results: Mapping[str, Mapping[float, Sequence[float]]],
+    styles: Mapping[str, tuple[str, str]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """A dot for each seed, and a line through the means.
+
+    results: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
+    and a marker of matplotlib, such as "--s").
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6, 3.5), layout="constrained")[1] if ax is None else ax
+    for label, by_x in results.items():
+        colour, line = styles[label]
+        style = {"color": COLOURS[colour], "markersize": 5}
+        for x, values in by_x.items():
+            ax.plot([x] * len(values), values, line[-1], alpha=0.6, **style)
+        means = [np.mean(by_x[x]) for x in sorted(by_x)]
+        ax.plot(sorted(by_x), means, line[:-1], color=COLOURS[colour])
+        ax.plot([], [], line, label=label, **style)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax

@@ -1,4 +1,4 @@
-"""Lesson 05: what is raced and copied, its figure, and snapshots of a training."""
+"""Lesson 05: what is raced and copied, and snapshots of a training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from dncnn_lib.lessons.residual import (
     copying,
     pale_photographs,
     pieces,
-    plot_seeds,
     snapshot_slider,
     snapshot_summary,
     snapshots,
@@ -46,23 +45,6 @@ def test_the_best_rate_is_that_of_the_highest_mean_and_not_one_that_diverged():
     nan = float("nan")
     assert best_rate({0.1: [20, 30], 0.2: [26, 26], 0.3: [29, 20]}) == 0.2
     assert best_rate({0.1: [nan, 40], 0.2: [20, 20], 0.3: [nan, nan]}) == 0.2
-
-
-def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
-    results = {"a": {0.2: [4, 6], 0.1: [1, 3]}, "b": {0.1: [0, 0, 9]}}
-    styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
-    ax = plot_seeds(results, styles, xlabel="rate", ylabel="dB")
-    drawn = [
-        (line.get_marker(), line.get_linestyle(), line.get_xydata().tolist()) for line in ax.lines
-    ]
-    assert ("o", "None", [[0.1, 1], [0.1, 3]]) in drawn and (
-        "o",
-        "None",
-        [[0.2, 4], [0.2, 6]],
-    ) in drawn
-    assert ("None", "-", [[0.1, 2], [0.2, 5]]) in drawn and ("None", "--", [[0.1, 3]]) in drawn
-    assert ("s", "None", [[0.1, 0], [0.1, 0], [0.1, 9]]) in drawn
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
 
 
 def test_signals_are_made_of_the_patches():

@@ -19,7 +19,6 @@ from dncnn_lib.lessons.training import (
     live_training,
     plot_hills,
     plot_rate,
-    plot_seeds,
     rate_slider,
     short_training,
 )
@@ -140,22 +139,6 @@ def test_every_hill_has_its_runs_and_a_cross_where_one_diverged():
     assert [drawn[label].get_linestyle() for label in list(drawn)[::2][:2]] == ["-", "--"]
     crosses = [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"]
     assert [x for x in crosses if x] == [[1.0]]
-
-
-def test_a_dot_for_every_seed_and_a_line_through_their_means():
-    found = {"fresh": {8: [20.0, 22.0], 64: [24.0]}, "fixed": {8: [18.0]}}
-    styles = {"fresh": ("restored", "-"), "fixed": ("reference", "--")}
-    ax = plot_seeds(found, xlabel="patches", ylabel="PSNR (dB)", styles=styles)
-    lines = {line.get_label(): line for line in ax.lines if line.get_marker() == "None"}
-    assert list(lines["fresh"].get_xdata()) == [8, 64] and list(lines["fresh"].get_ydata()) == [
-        21,
-        24,
-    ]
-    assert lines["fixed"].get_linestyle() == "--"
-    dots = [list(line.get_ydata()) for line in ax.lines if line.get_marker() == "o"]
-    assert dots == [[20, 22], [24], [18]]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["8", "64"]
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("patches", "PSNR (dB)", "log")
 
 
 def test_of_the_rates_that_all_seeds_were_trained_at_the_best():

@@ -12,6 +12,7 @@ from dncnn_lib.show.plots import (
     plot_bands,
     plot_curves,
     plot_differences,
+    plot_seeds,
     plot_training,
     show_images,
 )
@@ -99,4 +100,21 @@ def test_bands_run_from_the_worst_seed_to_the_best_around_the_mean():
     assert b.get_linestyle() == "--" and b.get_color() == COLOURS["reference"]
     corners = {tuple(point) for point in ax.collections[0].get_paths()[0].vertices}
     assert corners == {(4, 20), (4, 22), (12, 24), (12, 30)}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_every_seed_is_a_dot_and_their_mean_on_the_line():
+    results = {"a": {0.2: [4, 6], 0.1: [1, 3]}, "b": {0.1: [0, 0, 9]}}
+    styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
+    ax = plot_seeds(results, styles, xlabel="rate", ylabel="dB")
+    drawn = [
+        (line.get_marker(), line.get_linestyle(), line.get_xydata().tolist()) for line in ax.lines
+    ]
+    assert ("o", "None", [[0.1, 1], [0.1, 3]]) in drawn and (
+        "o",
+        "None",
+        [[0.2, 4], [0.2, 6]],
+    ) in drawn
+    assert ("None", "-", [[0.1, 2], [0.2, 5]]) in drawn and ("None", "--", [[0.1, 3]]) in drawn
+    assert ("s", "None", [[0.1, 0], [0.1, 0], [0.1, 9]]) in drawn
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
