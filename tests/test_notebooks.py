@@ -106,7 +106,6 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
 
 UNLINKED = {
     "03_building_dncnn.ipynb",
-    "04_training.ipynb",
 }
 """Lessons in which the terms are not links yet."""
 

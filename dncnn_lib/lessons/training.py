@@ -19,12 +19,13 @@ from ..degrade import GaussianNoise
 from ..model import DnCNN
 from ..show.panels import PNG, panel
 from ..show.pictures import COLOURS
-from ..show.plots import plot_training
+from ..show.plots import plot_curves, plot_training
 from ..training import Step, TrainConfig, train
 from .check import Answer, check, exercise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def drawn(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 3.2)) -> bytes:
@@ -186,6 +187,44 @@ def plot_hills(runs: Sequence[RateRun]) -> Axes:
     ax.grid(alpha=0.3)
     ax.legend(loc="upper left", fontsize=8, ncols=3)
     return ax
+
+
+def plot_continued(
+    ways: Mapping[str, Sequence[Sequence[float]]], styles: Mapping[str, tuple[str, str]], start: int
+) -> Figure:
+    """How trainings go on from step ``start``: a panel for each seed, a line for each way.
+
+    ways: label → for each seed the PSNR in dB of the held-out pieces at that step and those after
+    it. styles: as in ``plot_curves``.
+    """
+    from matplotlib import pyplot as plt
+
+    seeds = range(len(next(iter(ways.values()))))
+    size = {"figsize": (3.1 * len(seeds), 3.3), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(seeds), **size, sharey=True, squeeze=False)
+    for seed, ax in zip(seeds, axes[0]):
+        lines = {label: (range(start, start + len(p[seed])), p[seed]) for label, p in ways.items()}
+        plot_curves(
+            lines, xlabel="step", ylabel="PSNR of held-out pieces (dB)", styles=styles, ax=ax
+        )
+        ax.set_title(f"seed {seed}", fontsize=10)
+        ax.label_outer()
+        ax.legend(loc="lower right", fontsize=8).set_visible(seed == seeds[-1])
+    return figure
+
+
+def computing(depth: int, width: int, patches: int, patch_size: int = 40) -> float:
+    """How much computing a training of a grey DnCNN takes, as a multiple of that of 100 steps of 16
+    patches of 40×40 for 8 layers of 32. patches: seen in all.
+
+    What counts is multiplications, of which each layer needs 9·inputs·outputs for each pixel.
+    """
+
+    def multiplications(depth: int, width: int) -> int:
+        return 9 * (width + (depth - 2) * width**2 + width)
+
+    pixels = patches * patch_size**2 / (100 * 16 * 40**2)
+    return pixels * multiplications(depth, width) / multiplications(8, 32)
 
 
 def at_best_rate(

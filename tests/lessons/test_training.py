@@ -15,13 +15,16 @@ from dncnn_lib.lessons import training
 from dncnn_lib.lessons.training import (
     RateRun,
     at_best_rate,
+    computing,
     drawn,
     live_training,
+    plot_continued,
     plot_hills,
     plot_rate,
     rate_slider,
     short_training,
 )
+from dncnn_lib.model import DnCNN
 from dncnn_lib.show.pictures import COLOURS
 from dncnn_lib.training import Step
 
@@ -139,6 +142,31 @@ def test_every_hill_has_its_runs_and_a_cross_where_one_diverged():
     assert [drawn[label].get_linestyle() for label in list(drawn)[::2][:2]] == ["-", "--"]
     crosses = [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"]
     assert [x for x in crosses if x] == [[1.0]]
+
+
+def test_a_training_goes_on_in_a_panel_for_each_seed():
+    ways = {"kept": [[27.0, 28.0], [26.0, 27.0]], "new": [[27.0, 24.0], [26.0, 23.0]]}
+    styles = {"kept": ("reference", "-"), "new": ("removed", "--")}
+    figure = plot_continued(ways, styles, start=200)
+    assert [ax.get_title() for ax in figure.axes] == ["seed 0", "seed 1"]
+    for seed, ax in enumerate(figure.axes):
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert {label: list(line.get_ydata()) for label, line in drawn.items()} == {
+            label: psnr[seed] for label, psnr in ways.items()
+        }
+        assert list(drawn["new"].get_xdata()) == [200, 201]
+        assert drawn["new"].get_linestyle() == "--"
+    assert [ax.get_legend().get_visible() for ax in figure.axes] == [False, True]
+
+
+def test_computing_counts_multiplications_of_a_forward_pass_in_units_of_the_live_network():
+    assert computing(8, 32, patches=1600) == 1
+    assert computing(8, 32, patches=400, patch_size=80) == 1
+    counted = {}
+    for depth, width in ((8, 32), (17, 64)):
+        net = DnCNN(depth=depth, width=width, batch_norm=False)
+        counted[depth] = sum(p.numel() for p in net.parameters() if p.ndim > 1)
+    assert computing(17, 64, patches=1600) == pytest.approx(counted[17] / counted[8])
 
 
 def test_of_the_rates_that_all_seeds_were_trained_at_the_best():
