@@ -150,6 +150,16 @@ def short_training(
     return RateRun(optimizer, loss, lr, (*quality, *[math.nan] * (steps - len(quality))))
 
 
+def best_runs(runs: Iterable[RateRun]) -> dict[tuple[str, str], RateRun]:
+    """(optimizer, loss) → the run that ended with the highest PSNR; none where all diverged."""
+    best: dict[tuple[str, str], RateRun] = {}
+    for run in runs:
+        kind = run.optimizer, run.loss
+        if not math.isnan(run.final) and (kind not in best or run.final > best[kind].final):
+            best[kind] = run
+    return best
+
+
 def plot_rate(runs: Sequence[RateRun], chosen: RateRun, ax: Axes) -> None:
     """The PSNR of the chosen run against the steps, over the others of its optimizer and loss."""
     for run in runs:

@@ -15,6 +15,7 @@ from dncnn_lib.lessons import training
 from dncnn_lib.lessons.training import (
     RateRun,
     at_best_rate,
+    best_runs,
     computing,
     drawn,
     live_training,
@@ -94,6 +95,17 @@ def test_final_is_the_mean_of_the_last_fifth():
     assert run.final == 4
     assert run.summary == "Adam, the paper's loss, learning rate 0.01: 4.0 dB after 10 steps"
     assert RateRun("sgd", "mean", 0.01, (1.0, 3.0)).final == 3
+
+
+def test_the_best_run_of_each_kind_is_none_that_diverged():
+    runs = [
+        RateRun("sgd", "mean", 0.1, (20.0, 21.0)),
+        RateRun("sgd", "mean", 0.3, (20.0, 23.0)),
+        RateRun("sgd", "mean", 1.0, (25.0, math.nan)),
+        RateRun("sgd", "paper", 1.0, (25.0, math.nan)),
+        RateRun("adam", "mean", 0.1, (10.0, 11.0)),
+    ]
+    assert best_runs(runs) == {("sgd", "mean"): runs[1], ("adam", "mean"): runs[4]}
 
 
 def test_the_controls_choose_the_run():
