@@ -227,17 +227,31 @@ def computing() -> records.Runs:
 
 
 def test_the_record_of_computing_has_the_plan_of_its_script():
-    runs, pictures = computing(), {*dn.held_out_images(), "Set12"}
+    runs = computing()
+    recorded = {key[:4] for key in runs}
     for name, times, seeds in COMPUTING["PLAN"]:
         assert COMPUTING["next_rate"](runs, name, times) is None
-        config = COMPUTING["config"](name, times, COMPUTING["STEPS"])
         for seed, rate in itertools.product(seeds, COMPUTING["rates"](runs, name, times)):
-            here = (name, times, rate, seed)
-            measured = {key[4]: steps for key, steps in runs.items() if key[:4] == here}
-            assert measured.keys() - {"BSD68"} == pictures
-            for (last,) in measured.values():
-                assert (last.step, last.lr, last.patches) == (config.steps, 0, 16 * config.steps)
-                assert 15 < last.val_psnr < 45 and 0 <= last.clipped <= 1
+            assert (name, times, rate, seed) in recorded
+    planned = {
+        (name, times, seed)
+        for name, times, seeds in COMPUTING["PLAN"] + COMPUTING["LONGER"]
+        for seed in seeds
+    }
+    assert {(name, times, seed) for name, times, _, seed in recorded} <= planned
+
+
+def test_each_training_of_the_record_of_computing_was_measured_on_all_pictures():
+    measured = {}
+    for *here, picture in (runs := computing()):
+        measured.setdefault(tuple(here), {})[picture] = runs[(*here, picture)]
+    for (name, times, *_), found in measured.items():
+        sets = {"Set12", "BSD68"} if (name, times) == ("plain", 100) else {"Set12"}
+        assert set(found) == {*dn.held_out_images(), *sets}
+        config = COMPUTING["config"](name, times, COMPUTING["STEPS"])
+        for (last,) in found.values():
+            assert (last.step, last.lr, last.patches) == (config.steps, 0, 16 * config.steps)
+            assert 15 < last.val_psnr < 45 and 0 <= last.clipped <= 1
 
 
 def test_a_training_of_the_large_network_costs_as_much_as_one_of_the_small():
