@@ -104,10 +104,6 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
 
 # ------------------------------------------------------------------------------------ the glossary
 
-UNLINKED = {"04_training.ipynb"}
-"""Lessons in which the terms are not links yet."""
-
-
 def sources(path: Path) -> dict[str, str]:
     """The text of each cell by its id, to which a link leads by ``#cell-id=``: JupyterLab scrolls
     to it even where the notebook has to be opened first, as it does not to a heading."""
@@ -138,6 +134,4 @@ def test_a_link_to_the_glossary_leads_to_a_term(path):
 def test_a_term_is_a_link_where_it_is_first_taught(name):
     """The glossary leads to that cell, and the cell back to the glossary."""
     (lesson, cell) = re.findall(r"\]\((\w+\.ipynb)#cell-id=([\w-]+)\)", TERMS[name])[-1]
-    if lesson in UNLINKED:
-        pytest.skip(f"{lesson} has no links yet")
     assert f"](glossary.ipynb#cell-id={name})" in sources(ROOT / "notebooks" / lesson)[cell]

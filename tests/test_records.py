@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import runpy
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from helpers import raises
 
+import dncnn_lib as dn
 from dncnn_lib import records
 from dncnn_lib.training import Step
 
@@ -240,3 +242,64 @@ def test_the_best_rate_of_lesson_03_has_a_worse_neighbour_on_either_side():
         assert 0 < place < len(rates) - 1 and {*rates[place - 1 : place + 2]} <= {*ends}
         longer = ARCHITECTURE["by_rate"](runs, network, ARCHITECTURE["LONG"])
         assert set(longer) == ({best} if network in ARCHITECTURE["TRAINED_LONG"] else set())
+
+
+COMPUTING = runpy.run_path(str(ROOT / "data" / "record_computing.py"))
+
+
+def computing() -> records.Runs:
+    about = COMPUTING["about"](COMPUTING["STEPS"])
+    return records.read_comparison(records.RECORDS / "computing.csv", about)
+
+
+def test_the_record_of_computing_has_the_plan_of_its_script():
+    runs = computing()
+    recorded = {key[:4] for key in runs}
+    for name, times, seeds in COMPUTING["PLAN"]:
+        assert COMPUTING["next_rate"](runs, name, times) is None
+        for seed, rate in itertools.product(seeds, COMPUTING["rates"](runs, name, times)):
+            assert (name, times, rate, seed) in recorded
+    planned = {
+        (name, times, seed)
+        for name, times, seeds in COMPUTING["PLAN"] + COMPUTING["LONGER"]
+        for seed in seeds
+    }
+    assert {(name, times, seed) for name, times, _, seed in recorded} <= planned
+
+
+def test_each_training_of_the_record_of_computing_was_measured_on_all_pictures():
+    measured = {}
+    for *here, picture in (runs := computing()):
+        measured.setdefault(tuple(here), {})[picture] = runs[(*here, picture)]
+    for (name, times, *_), found in measured.items():
+        sets = {"Set12", "BSD68"} if (name, times) == ("plain", 100) else {"Set12"}
+        assert set(found) == {*dn.held_out_images(), *sets}
+        config = COMPUTING["config"](name, times, COMPUTING["STEPS"])
+        for (last,) in found.values():
+            assert (last.step, last.lr, last.patches) == (config.steps, 0, 16 * config.steps)
+            assert 15 < last.val_psnr < 45 and 0 <= last.clipped <= 1
+
+
+def test_a_training_of_the_large_network_costs_as_much_as_one_of_the_small():
+    def work(name):
+        depth, width = COMPUTING["TRAININGS"][name]["network"].values()
+        steps = COMPUTING["config"](name, 10, COMPUTING["STEPS"]).steps
+        return steps * (2 * width + (depth - 2) * width**2)
+
+    assert work("17×64") == pytest.approx(work("plain"), rel=0.02)
+
+
+def test_a_rate_is_sought_with_one_seed_and_decided_by_all():
+    def at(rate, psnr, seed=0):
+        step = Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)
+        return {("plain", 10, rate, seed, image): [step] for image in dn.held_out_images()}
+
+    runs, asked = {}, []
+    while (rate := COMPUTING["next_rate"](runs, "plain", 10)) is not None:
+        asked.append(rate)
+        runs |= at(rate, {0.02: 30.0, 0.04: math.nan}.get(rate, 28 + rate))
+    assert asked == [0.0025, 0.005, 0.01, 0.02, 0.04]
+    assert COMPUTING["rates"](runs, "plain", 10) == [0.01, 0.02]
+    runs |= at(0.01, 28.0, seed=1) | at(0.02, 20.0, seed=1)
+    assert COMPUTING["rates"](runs, "plain", 100) == [0.01]
+    assert COMPUTING["rates"](runs, "432 images", 10) == [0.01]

@@ -364,26 +364,50 @@ class Recorded:
     parameters: int
 
 
-def recorded(
-    set_name: str, sigma: int, path: str | os.PathLike = DATA / "tables" / "priors.csv"
-) -> dict[str, Recorded]:
+TABLE = DATA / "tables" / "priors.csv"
+
+
+def _rows(path: str | os.PathLike, set_name: str, sigma: int) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        wanted = set_name, str(sigma)
+        return [row for row in csv.DictReader(file) if (row["set"], row["level"]) == wanted]
+
+
+def recorded(set_name: str, sigma: int, path: str | os.PathLike = TABLE) -> dict[str, Recorded]:
     """The systems before DnCNN, and DnCNN beside them: the mean over a set at a noise level.
 
     set_name: "BSD68", "Set12" or "samples"; sigma: 15, 25 or 50. The networks for this level alone
     are called "dncnn-s". Raises ``ValueError`` where the table has no such rows.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        found = {
-            row["model"].removesuffix(f"-{sigma}"): Recorded(
-                float(row["psnr"]),
-                float(row["seconds"]) if row["seconds"] else None,
-                int(row["parameters"]),
-            )
-            for row in csv.DictReader(file)
-            if (row["set"], row["level"], row["image"]) == (set_name, str(sigma), "mean")
-        }
+    found = {
+        row["model"].removesuffix(f"-{sigma}"): Recorded(
+            float(row["psnr"]),
+            float(row["seconds"]) if row["seconds"] else None,
+            int(row["parameters"]),
+        )
+        for row in _rows(path, set_name, sigma)
+        if row["image"] == "mean"
+    }
     if not found:
         raise ValueError(f"{os.fspath(path)} has no mean over {set_name} at sigma = {sigma}")
+    return found
+
+
+def recorded_images(
+    system: str, set_name: str, sigma: int, path: str | os.PathLike = TABLE
+) -> dict[str, float]:
+    """PSNR in dB of what one of these systems made of each image of a set, by the image's name.
+
+    Raises ``ValueError`` where the table has no such rows.
+    """
+    found = {
+        row["image"]: float(row["psnr"])
+        for row in _rows(path, set_name, sigma)
+        if row["model"].removesuffix(f"-{sigma}") == system and row["image"] != "mean"
+    }
+    if not found:
+        at = f"at sigma = {sigma}"
+        raise ValueError(f"{os.fspath(path)} has no images of {set_name} {at} by {system}")
     return found
 
 

@@ -1,4 +1,5 @@
-"""Lesson 04, Training: the live curve, learning rates as a widget, the checks of the exercises."""
+"""Lesson 04, Training: the live curve, learning rates as a widget, what computing buys, and the
+checks of the exercises."""
 
 from __future__ import annotations
 
@@ -18,12 +19,13 @@ from ..degrade import GaussianNoise
 from ..model import DnCNN
 from ..show.panels import PNG, panel
 from ..show.pictures import COLOURS
-from ..show.plots import plot_training
+from ..show.plots import plot_curves, plot_training
 from ..training import Step, TrainConfig, train
 from .check import Answer, check, exercise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def drawn(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 3.2)) -> bytes:
@@ -148,6 +150,16 @@ def short_training(
     return RateRun(optimizer, loss, lr, (*quality, *[math.nan] * (steps - len(quality))))
 
 
+def best_runs(runs: Iterable[RateRun]) -> dict[tuple[str, str], RateRun]:
+    """(optimizer, loss) → the run that ended with the highest PSNR; none where all diverged."""
+    best: dict[tuple[str, str], RateRun] = {}
+    for run in runs:
+        kind = run.optimizer, run.loss
+        if not math.isnan(run.final) and (kind not in best or run.final > best[kind].final):
+            best[kind] = run
+    return best
+
+
 def plot_rate(runs: Sequence[RateRun], chosen: RateRun, ax: Axes) -> None:
     """The PSNR of the chosen run against the steps, over the others of its optimizer and loss."""
     for run in runs:
@@ -158,6 +170,95 @@ def plot_rate(runs: Sequence[RateRun], chosen: RateRun, ax: Axes) -> None:
     ax.set(xlim=(0, len(chosen.psnr)), ylim=(5, 28))
     ax.set(xlabel="step", ylabel="training PSNR (dB)", title=chosen.summary)
     ax.legend(loc="lower right")
+
+
+def plot_hills(runs: Sequence[RateRun]) -> Axes:
+    """The PSNR at the end of each run against its learning rate: a line for each optimizer and
+    loss, and a cross at the bottom for each run that diverged.
+
+    The lines of the paper's loss are dashed; SGD is grey, Adam blue.
+    """
+    from matplotlib import pyplot as plt
+
+    ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")[1]
+    kinds = sorted({(run.optimizer, run.loss) for run in runs}, reverse=True)
+    for row, (optimizer, loss) in enumerate(kinds):
+        chosen = [run for run in runs if (run.optimizer, run.loss) == (optimizer, loss)]
+        colour = COLOURS["reference" if optimizer == "sgd" else "restored"]
+        look = {"color": colour, "ls": "-" if loss == "mean" else "--"}
+        label = f"{_OPTIMIZERS[optimizer]}, {_LOSSES[loss]}"
+        ax.plot([r.lr for r in chosen], [r.final for r in chosen], marker=".", label=label, **look)
+        lost = [run.lr for run in chosen if math.isnan(run.final)]
+        ax.plot(lost, [13.5 + 0.6 * row] * len(lost), "x", color=colour)
+    ax.axhline(20 * math.log10(255 / 25), ls=":", color=COLOURS["noisy"], label="noisy input")
+    ax.plot([], "x", color="black", label="diverged")
+    ax.set(xscale="log", ylim=(13, 30))
+    ax.set(xlabel="learning rate", ylabel="training PSNR at the end (dB)")
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper left", fontsize=8, ncols=3)
+    return ax
+
+
+def plot_continued(
+    ways: Mapping[str, Sequence[Sequence[float]]], styles: Mapping[str, tuple[str, str]], start: int
+) -> Figure:
+    """How trainings go on from step ``start``: a panel for each seed, a line for each way.
+
+    ways: label → for each seed the PSNR in dB of the held-out pieces at that step and those after
+    it. styles: as in ``plot_curves``.
+    """
+    from matplotlib import pyplot as plt
+
+    seeds = range(len(next(iter(ways.values()))))
+    size = {"figsize": (3.1 * len(seeds), 3.3), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(seeds), **size, sharey=True, squeeze=False)
+    for seed, ax in zip(seeds, axes[0]):
+        lines = {label: (range(start, start + len(p[seed])), p[seed]) for label, p in ways.items()}
+        plot_curves(
+            lines, xlabel="step", ylabel="PSNR of held-out pieces (dB)", styles=styles, ax=ax
+        )
+        ax.set_title(f"seed {seed}", fontsize=10)
+        ax.label_outer()
+        ax.legend(loc="lower right", fontsize=8).set_visible(seed == seeds[-1])
+    return figure
+
+
+def computing(depth: int, width: int, patches: int, patch_size: int = 40) -> float:
+    """How much computing a training of a grey DnCNN takes, as a multiple of that of 100 steps of 16
+    patches of 40×40 for 8 layers of 32. patches: seen in all.
+
+    What counts is multiplications, of which each layer needs 9·inputs·outputs for each pixel.
+    """
+
+    def multiplications(depth: int, width: int) -> int:
+        return 9 * (width + (depth - 2) * width**2 + width)
+
+    pixels = patches * patch_size**2 / (100 * 16 * 40**2)
+    return pixels * multiplications(depth, width) / multiplications(8, 32)
+
+
+def at_best_rate(
+    record: Mapping[tuple[str | float, ...], Sequence[Step]],
+) -> dict[tuple[str, int], list[dict[str, float]]]:
+    """What ``data/runs/computing.csv`` found: (training, times as long) → for each seed, PSNR in dB
+    by held-out picture and by set, "samples" being the mean of the pictures.
+
+    record: as read. Of the learning rates that most seeds were trained at, the one with the highest
+    mean.
+    """
+    psnr: dict = {}
+    for (training, times, rate, seed, picture), steps in record.items():
+        rates = psnr.setdefault((training, times), {})
+        rates.setdefault(rate, {}).setdefault(seed, {})[picture] = steps[-1].val_psnr
+    found = {}
+    for key, rates in psnr.items():
+        for pictures in (pictures for seeds in rates.values() for pictures in seeds.values()):
+            ours = [value for name, value in pictures.items() if name not in ("Set12", "BSD68")]
+            pictures["samples"] = float(np.mean(ours))
+        most = max(len(seeds) for seeds in rates.values())
+        full = [list(seeds.values()) for seeds in rates.values() if len(seeds) == most]
+        found[key] = max(full, key=lambda seeds: np.mean([seed["samples"] for seed in seeds]))
+    return found
 
 
 def rate_slider(runs: Sequence[RateRun]) -> ipywidgets.VBox:

@@ -83,22 +83,6 @@ def recipe(name: str, effort: str = "cpu") -> Recipe:
 
 # fmt: off
 RECIPES = (
-    # Lesson 04's: what a student trains from scratch in some five minutes of two cores.
-    Recipe(
-        name="student",
-        effort="cpu",
-        about="a small grey denoiser for sigma = 25, 10 layers of 48, from the shipped images",
-        network={"depth": 10, "width": 48, "channels": 1},
-        degradation=GaussianNoise(25),
-        stages=(
-            TrainConfig(
-                steps=2000, batch_size=16, patch_size=40, lr=5e-3, precision="auto",
-                log_every=50, validate_every=250,
-            ),
-        ),
-        training_set="small",
-        validation=("samples", 25.0),
-    ),
     # cpu: two cores see few patches, so each step has to teach much: hence Muon. At its rates the
     # weights move so far that only a short average is of use; one over a thousand steps stays
     # behind them. It averages batch norm's statistics, too; the last stage measures them anew.

@@ -168,12 +168,13 @@ def plot_seeds(
     *,
     xlabel: str,
     ylabel: str,
+    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """A dot for each seed, and a line through the means.
 
     results: label → x → one number for each seed. styles: label → (a name of ``COLOURS``, a line
-    and a marker of matplotlib, such as "--s").
+    and a marker of matplotlib, such as "--s"). log: a logarithmic axis with a tick at every x.
     """
     from matplotlib import pyplot as plt
 
@@ -186,6 +187,11 @@ def plot_seeds(
         means = [np.mean(by_x[x]) for x in sorted(by_x)]
         ax.plot(sorted(by_x), means, line[:-1], color=COLOURS[colour])
         ax.plot([], [], line, label=label, **style)
+    if log:
+        ticks = sorted(set().union(*results.values()))
+        ax.set_xscale("log")
+        ax.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        ax.minorticks_off()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     ax.legend()

@@ -31,6 +31,7 @@ from dncnn_lib.lessons.before import (
     plot_responses,
     plot_walks,
     recorded,
+    recorded_images,
     responses,
     step_of,
     timed,
@@ -308,7 +309,7 @@ def test_influences_have_a_line_for_each_filter_and_their_mean(figures):
 HEADER = "model,task,set,level,image,degraded_psnr,psnr,degraded_ssim,ssim,seconds,parameters,x\n"
 
 
-def test_the_means_of_a_set_are_read(tmp_path):
+def test_the_means_of_a_set_and_its_images_are_read(tmp_path):
     path = tmp_path / "priors.csv"
     path.write_text(
         HEADER
@@ -326,6 +327,9 @@ def test_the_means_of_a_set_are_read(tmp_path):
     assert recorded("BSD68", 50, path)["bm3d"].psnr == 25.5
     with raises(ValueError, f"{path} has no mean over Set12 at sigma = 15"):
         recorded("Set12", 15, path)
+    assert recorded_images("bm3d", "BSD68", 25, path) == {"a.png": 28.4}
+    with raises(ValueError, f"{path} has no images of BSD68 at sigma = 25 by foe"):
+        recorded_images("foe", "BSD68", 25, path)
 
 
 # ---------------------------------------------------------------------- claims of the lesson's text

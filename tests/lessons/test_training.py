@@ -14,12 +14,19 @@ from PIL import Image
 from dncnn_lib.lessons import training
 from dncnn_lib.lessons.training import (
     RateRun,
+    at_best_rate,
+    best_runs,
+    computing,
     drawn,
     live_training,
+    plot_continued,
+    plot_hills,
     plot_rate,
     rate_slider,
     short_training,
 )
+from dncnn_lib.model import DnCNN
+from dncnn_lib.show.pictures import COLOURS
 from dncnn_lib.training import Step
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -90,6 +97,17 @@ def test_final_is_the_mean_of_the_last_fifth():
     assert RateRun("sgd", "mean", 0.01, (1.0, 3.0)).final == 3
 
 
+def test_the_best_run_of_each_kind_is_none_that_diverged():
+    runs = [
+        RateRun("sgd", "mean", 0.1, (20.0, 21.0)),
+        RateRun("sgd", "mean", 0.3, (20.0, 23.0)),
+        RateRun("sgd", "mean", 1.0, (25.0, math.nan)),
+        RateRun("sgd", "paper", 1.0, (25.0, math.nan)),
+        RateRun("adam", "mean", 0.1, (10.0, 11.0)),
+    ]
+    assert best_runs(runs) == {("sgd", "mean"): runs[1], ("adam", "mean"): runs[4]}
+
+
 def test_the_controls_choose_the_run():
     runs = [
         RateRun(optimizer, loss, rate, (20.0, 20.0 + number))
@@ -119,3 +137,68 @@ def test_the_chosen_run_is_drawn_over_the_others_of_its_kind():
         assert ax.get_title() == runs[0].summary
 
     drawn(draw)
+
+
+def test_every_hill_has_its_runs_and_a_cross_where_one_diverged():
+    lost = (20.0, math.nan)
+    runs = [
+        RateRun("sgd", "mean", 0.1, (20.0, 21.0)),
+        RateRun("sgd", "mean", 1.0, lost),
+        RateRun("adam", "paper", 0.1, (20.0, 22.0)),
+    ]
+    ax = plot_hills(runs)
+    drawn = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_equal(drawn["SGD, mean loss"].get_ydata(), [21, math.nan])
+    assert list(drawn["Adam, the paper's loss"].get_ydata()) == [22]
+    assert drawn["Adam, the paper's loss"].get_color() == COLOURS["restored"]
+    assert [drawn[label].get_linestyle() for label in list(drawn)[::2][:2]] == ["-", "--"]
+    crosses = [list(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"]
+    assert [x for x in crosses if x] == [[1.0]]
+
+
+def test_a_training_goes_on_in_a_panel_for_each_seed():
+    ways = {"kept": [[27.0, 28.0], [26.0, 27.0]], "new": [[27.0, 24.0], [26.0, 23.0]]}
+    styles = {"kept": ("reference", "-"), "new": ("removed", "--")}
+    figure = plot_continued(ways, styles, start=200)
+    assert [ax.get_title() for ax in figure.axes] == ["seed 0", "seed 1"]
+    for seed, ax in enumerate(figure.axes):
+        drawn = {line.get_label(): line for line in ax.lines}
+        assert {label: list(line.get_ydata()) for label, line in drawn.items()} == {
+            label: psnr[seed] for label, psnr in ways.items()
+        }
+        assert list(drawn["new"].get_xdata()) == [200, 201]
+        assert drawn["new"].get_linestyle() == "--"
+    assert [ax.get_legend().get_visible() for ax in figure.axes] == [False, True]
+
+
+def test_computing_counts_multiplications_of_a_forward_pass_in_units_of_the_live_network():
+    assert computing(8, 32, patches=1600) == 1
+    assert computing(8, 32, patches=400, patch_size=80) == 1
+    counted = {}
+    for depth, width in ((8, 32), (17, 64)):
+        net = DnCNN(depth=depth, width=width, batch_norm=False)
+        counted[depth] = sum(p.numel() for p in net.parameters() if p.ndim > 1)
+    assert computing(17, 64, patches=1600) == pytest.approx(counted[17] / counted[8])
+
+
+def test_of_the_rates_that_all_seeds_were_trained_at_the_best():
+    def last(psnr):
+        return [Step(5, 5, 0.01, 0.0, 1.0, 80, psnr)]
+
+    record = {
+        ("plain", 10, 0.01, 0, "camera"): last(31.0),
+        ("plain", 10, 0.02, 0, "camera"): last(30.0),
+        ("plain", 10, 0.02, 0, "coins"): last(28.0),
+        ("plain", 10, 0.02, 0, "Set12"): last(27.0),
+        ("plain", 10, 0.02, 1, "camera"): last(29.0),
+        ("plain", 10, 0.04, 0, "camera"): last(31.0),
+        ("plain", 10, 0.04, 1, "camera"): last(20.0),
+        ("plain", 100, 0.02, 0, "camera"): last(32.0),
+    }
+    assert at_best_rate(record) == {
+        ("plain", 10): [
+            {"camera": 30.0, "coins": 28.0, "Set12": 27.0, "samples": 29.0},
+            {"camera": 29.0, "samples": 29.0},
+        ],
+        ("plain", 100): [{"camera": 32.0, "samples": 32.0}],
+    }

@@ -37,7 +37,7 @@ PAPER_STEPS = {  # 50 epochs of 1,600, 3,000 and 8,000 batches of 128
 
 @pytest.mark.parametrize("name", PAPER_STEPS)
 def test_every_recipe_exists_in_three_sizes(name):
-    only_small = {"student", "dncnn-3-small", "cdncnn-b-small"}
+    only_small = {"dncnn-3-small", "cdncnn-b-small"}
     only_small |= {"cdncnn-camera", "ffdnet"}  # not the paper's networks
     only_small |= set(TRAINED_PRIORS)
     assert set(recipes.recipe_names()) == only_small | set(PAPER_STEPS)

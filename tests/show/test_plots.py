@@ -118,3 +118,12 @@ def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
     assert ("None", "-", [[0.1, 2], [0.2, 5]]) in drawn and ("None", "--", [[0.1, 3]]) in drawn
     assert ("s", "None", [[0.1, 0], [0.1, 0], [0.1, 9]]) in drawn
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_on_a_logarithmic_axis_every_x_has_its_tick(figures):
+    results = {"a": {128: [4.0], 8: [1.0]}, "b": {32: [2.0]}}
+    styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
+    ax = plot_seeds(results, styles, xlabel="patches", ylabel="dB", log=True)
+    assert ax.get_xscale() == "log"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["8", "32", "128"]
+    assert list(ax.xaxis.get_minorticklocs()) == []
