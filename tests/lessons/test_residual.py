@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers import picture, seeded, small_net
+from helpers import picture, raises, seeded, small_net
 from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
@@ -14,16 +14,19 @@ from dncnn_lib.lessons.residual import (
     SIGNALS,
     SNAPSHOT_VIEWS,
     Snapshot,
+    at_best,
     best_rate,
     copy_psnr,
     copying,
     pale_photographs,
     pieces,
     plot_seeds,
+    recorded,
     snapshot_slider,
     snapshot_summary,
     snapshots,
 )
+from dncnn_lib.records import write_comparison
 from dncnn_lib.show.pictures import side_by_side
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,6 +49,24 @@ def test_the_best_rate_is_that_of_the_highest_mean_and_not_one_that_diverged():
     nan = float("nan")
     assert best_rate({0.1: [20, 30], 0.2: [26, 26], 0.3: [29, 20]}) == 0.2
     assert best_rate({0.1: [nan, 40], 0.2: [20, 20], 0.3: [nan, nan]}) == 0.2
+
+
+def test_the_record_is_read_by_experiment_network_and_rate(tmp_path):
+    def ends(value: float) -> list[dn.Step]:
+        return [dn.Step(n, 2, 0.1, 0.1, 1.0, 8 * n, v) for n, v in ((1, None), (2, value))]
+
+    runs = {("a", "n", 0.1, 0): ends(20), ("a", "n", 0.1, 1): ends(22), ("b", "n", 0.1, 0): ends(9)}
+    write_comparison(tmp_path / "a.csv", ("experiment", "network", "rate", "seed"), runs, {})
+    assert recorded("a", tmp_path / "a.csv") == {"n": {0.1: [20, 22]}}
+    with raises(ValueError, "experiment is 'c', but must be one of a, b"):
+        recorded("c", tmp_path / "a.csv")
+
+
+def test_networks_are_held_against_each_other_at_their_best_rates():
+    found = recorded("sigma 75")
+    assert {len(seeds) for rates in found.values() for seeds in rates.values()} == {3}
+    for network, psnr in at_best("sigma 75").items():
+        assert psnr.mean() == max(np.mean(seeds) for seeds in found[network].values())
 
 
 def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
