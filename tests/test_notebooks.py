@@ -104,6 +104,7 @@ def test_a_lesson_leads_to_its_neighbours_and_its_solutions(number):
 
 # ------------------------------------------------------------------------------------ the glossary
 
+
 def sources(path: Path) -> dict[str, str]:
     """The text of each cell by its id, to which a link leads by ``#cell-id=``: JupyterLab scrolls
     to it even where the notebook has to be opened first, as it does not to a heading."""

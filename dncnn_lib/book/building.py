@@ -32,9 +32,9 @@ def build(notebooks: Path, out: Path) -> None:
 
     Nothing is executed: what the pages show is stored in the notebooks. A site that is there is
     replaced, once the new one is complete. Where npm is missing, which the explorer in the pages
-    needs, a warning says so, and pictures stand in for it. Raises ``FileNotFoundError`` for a folder without
-    notebooks, ``ImportError`` where Sphinx is missing, and ``ValueError`` with what Sphinx said if
-    it warned of anything.
+    needs, a warning says so, and pictures stand in for it. Raises ``FileNotFoundError`` for a
+    folder without notebooks, ``ImportError`` where Sphinx is missing, and ``ValueError`` with what
+    Sphinx said if it warned of anything.
     """
     try:
         import furo  # noqa: F401
@@ -58,14 +58,17 @@ def write_explorer(folder: Path) -> bool:
     try:
         explorer.build(folder)
     except (ImportError, RuntimeError) as error:
-        warnings.warn(f"the book has no explorer: {error}")
+        warnings.warn(f"the book has no explorer: {error}", stacklevel=3)
         shutil.rmtree(folder, ignore_errors=True)
         return False
     return True
 
 
 def write_sources(notebooks: Path, sources: Path, *, alive: bool) -> None:
-    """Write what Sphinx reads: the pages, and how they look. alive: whether the explorer is there."""
+    """Write what Sphinx reads: the pages, and how they look.
+
+    alive: whether the explorer is there.
+    """
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(SITE, sources, ignore=ignored, dirs_exist_ok=True)
     for file in (notebooks / "explorer.png", mathjax()):

@@ -21,9 +21,7 @@ LIVE = {
 RECEPTIVE_FIELD = "building-39"
 """Cell id of the slider of depth, which a script of the page's own draws."""
 
-NOT_ALIVE = (
-    "This control needs Python: it can be moved in JupyterLab."
-)
+NOT_ALIVE = "This control needs Python: it can be moved in JupyterLab."
 
 
 CELL_LINK = re.compile(r"\]\(((?:[\w./-]+/)?([\w-]+)\.ipynb)#cell-id=([\w-]+)\)")

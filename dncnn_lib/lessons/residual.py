@@ -1,9 +1,10 @@
-"""Lesson 05, Residual or direct: what is raced and copied, snapshots of a
-training as a widget, and the checks of the exercises."""
+"""Lesson 05, Residual or direct: what is raced and copied, the recorded races,
+snapshots of a training as a widget, and the checks of the exercises."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,14 @@ from .. import _check
 from ..degrade import white_noise
 from ..evaluation import Comparison
 from ..model import DnCNN
+from ..records import RECORDS, read_comparison
 from ..restoring import denoise
 from ..samples import held_out_images, small_training_set
 from ..show.panels import Frame, frame_slider
 from ..tasks import Task
 from ..training import TrainConfig, train
 from .check import Answer, asked, check, exercise
+from .experiments import best_rate
 
 
 def pieces(contrast: float = 1.0) -> dict[str, np.ndarray]:
@@ -40,6 +43,30 @@ def pale_photographs(contrast: float) -> list[np.ndarray]:
         np.round(128 + contrast * (photograph - 128.0)).astype(np.uint8)
         for photograph in small_training_set()
     ]
+
+
+def recorded(
+    experiment: str, path: str | os.PathLike = RECORDS / "residual.csv"
+) -> dict[str, dict[float, list[float]]]:
+    """What ``data/record_residual.py`` recorded of an experiment, such as "sigma 25": network →
+    learning rate → PSNR in dB at the end, one number for each seed.
+
+    Raises ``ValueError`` for an experiment that the record does not have.
+    """
+    found: dict[str, dict[float, list[float]]] = {}
+    runs = read_comparison(path)
+    for (name, network, rate, _), steps in runs.items():
+        if name == experiment:
+            found.setdefault(network, {}).setdefault(rate, []).append(steps[-1].val_psnr)
+    if not found:
+        known = ", ".join(sorted({str(name) for name, *_ in runs}))
+        _check.fail("experiment", experiment, f"one of {known}")
+    return found
+
+
+def at_best(experiment: str) -> dict[str, np.ndarray]:
+    """Of a recorded experiment: network → PSNR in dB, (seeds,), at its own ``best_rate``."""
+    return {net: np.array(ends[best_rate(ends)]) for net, ends in recorded(experiment).items()}
 
 
 def _shuffled(clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -253,6 +280,10 @@ def with_skip(function: Answer, *, seed: int = 0) -> None:
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in layers.parameters()]
         return torch.cat([grad.flatten() for grad in grads])
 
+    def gradient_of_input(net: Answer, layers: nn.Module) -> Tensor:
+        (grad,) = torch.autograd.grad((net(noisy) ** 2).sum(), noisy, allow_unused=True)
+        return torch.zeros_like(noisy) if grad is None else grad
+
     mistakes = {
         "y − layers(y), not the other way round": lambda layers: layers(noisy) - noisy,
         "the residual is subtracted": lambda layers: noisy + layers(noisy),
@@ -268,6 +299,14 @@ def with_skip(function: Answer, *, seed: int = 0) -> None:
         "these are the parameters of a copy": lambda layers: [0, len(list(layers.parameters()))],
     }
     cut = {"does no gradient come back to the layers?": lambda layers: 0 * right(gradient)(layers)}
+    cut_off = {
+        "no gradient comes back to y through the skip": (
+            lambda layers: gradient_of_input(lambda y: y.detach() - layers(y), layers)
+        ),
+        "no gradient comes back to y through the layers": (
+            lambda layers: gradient_of_input(lambda y: y - layers(y.detach()), layers)
+        ),
+    }
 
     def right(answer: Answer) -> Answer:
         return lambda layers: answer(_Skip(layers), layers)
@@ -276,6 +315,7 @@ def with_skip(function: Answer, *, seed: int = 0) -> None:
         ("output", output, cases, mistakes),
         ("parameters [the layers', others]", found, cases, overlooked),
         ("gradient of the layers", gradient, cases[1:], cut),
+        ("gradient of y", gradient_of_input, cases, cut_off),
     ):
         ask = asked(question, function, answer, "an nn.Module")
         check(ask, given, right(answer), wrong)
@@ -306,5 +346,5 @@ def equivalent_sigma(function: Answer, *, seed: int = 0) -> None:
         "contrast is a factor": lambda s, c: s * (2 - c),
         "this is on the scale from 0 to 1": lambda s, c: s / c / 255,
     }
-    cases = [(sigma, low), (other, high), (sigma + 0.5, 0.4), (other, 1.0)]
+    cases = [(sigma, low), (other, high), (sigma + 0.5, 0.4), (other, 1.0), (other, 0.05)]
     check(function, cases, lambda s, c: s / c, mistakes)

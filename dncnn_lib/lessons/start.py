@@ -67,7 +67,8 @@ def gain(function: Answer, *, seed: int = 0) -> None:
         "this is the gain at σ = 25; does sigma arrive?": lambda name, _: found(name, 25).gain,
     }
     cases = list(zip(_two_pictures(seed), (weak, strong)))
-    check(function, cases, lambda *case: found(*case).gain, mistakes, tolerance=0.01)
+    hint = "is it `model` that restores, and is the seed 0?"
+    check(function, cases, lambda *case: found(*case).gain, mistakes, hint=hint, tolerance=0.001)
 
 
 @exercise

@@ -10,10 +10,12 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from dncnn_lib.degrade import KINDS, apply
 from dncnn_lib.lessons.noise import (
     estimate_sigma,
+    middle,
     noise_explorer,
     noise_words,
     plot_estimates,
     plot_noise,
+    psnrs,
     spread_by_brightness,
 )
 from dncnn_lib.show.pictures import side_by_side
@@ -145,3 +147,21 @@ def test_estimates_are_drawn_against_the_truth(figures):
     drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines}
     assert drawn == {"exact": [1, 10, 75], "a": [2, 11, 75], "b": [7, 12, 76]}
     assert ax.get_xscale() == ax.get_yscale() == "log"
+
+
+def test_the_middle_of_an_image():
+    image = np.arange(7 * 6 * 3).reshape(7, 6, 3)
+    assert np.array_equal(middle(image, 2), image[2:4, 2:4])
+    assert np.array_equal(middle(image[..., 0], 6), image[:6, :, 0])
+    for size in (0, 7):
+        message = f"size is {size}, but must be from 1 to 6, the image's shorter side"
+        with raises(ValueError, message):
+            middle(image, size)
+
+
+def test_psnrs_are_those_of_each_image(clean):
+    images = [clean + 0.1, np.float32(0.5) * clean]
+    expected = [peak_signal_noise_ratio(clean, image, data_range=1) for image in images]
+    assert np.allclose(psnrs(iter(images), [clean, clean]), expected)
+    with pytest.raises(ValueError, match="shorter"):
+        psnrs(images, [clean])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers import picture, seeded, small_net
+from helpers import picture, raises, seeded, small_net
 from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
@@ -14,14 +14,17 @@ from dncnn_lib.lessons.residual import (
     SIGNALS,
     SNAPSHOT_VIEWS,
     Snapshot,
+    at_best,
     copy_psnr,
     copying,
     pale_photographs,
     pieces,
+    recorded,
     snapshot_slider,
     snapshot_summary,
     snapshots,
 )
+from dncnn_lib.records import write_comparison
 from dncnn_lib.show.pictures import side_by_side
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,6 +41,24 @@ def test_pale_pictures_have_their_contrast_around_grey():
         assert paler.dtype == np.uint8
         assert np.abs(paler - (96 + 0.25 * photograph)).max() <= 0.5
     assert all(map(np.array_equal, pale_photographs(1), dn.small_training_set()))
+
+
+def test_the_record_is_read_by_experiment_network_and_rate(tmp_path):
+    def ends(value: float) -> list[dn.Step]:
+        return [dn.Step(n, 2, 0.1, 0.1, 1.0, 8 * n, v) for n, v in ((1, None), (2, value))]
+
+    runs = {("a", "n", 0.1, 0): ends(20), ("a", "n", 0.1, 1): ends(22), ("b", "n", 0.1, 0): ends(9)}
+    write_comparison(tmp_path / "a.csv", ("experiment", "network", "rate", "seed"), runs, {})
+    assert recorded("a", tmp_path / "a.csv") == {"n": {0.1: [20, 22]}}
+    with raises(ValueError, "experiment is 'c', but must be one of a, b"):
+        recorded("c", tmp_path / "a.csv")
+
+
+def test_networks_are_held_against_each_other_at_their_best_rates():
+    found = recorded("sigma 75")
+    assert {len(seeds) for rates in found.values() for seeds in rates.values()} == {3}
+    for network, psnr in at_best("sigma 75").items():
+        assert psnr.mean() == max(np.mean(seeds) for seeds in found[network].values())
 
 
 def test_signals_are_made_of_the_patches():

@@ -136,6 +136,9 @@ WRONG = {
         ("comes out even", lambda s, db: int(shots(s, db)) + 1),
         ("σ/√n, not σ/n", lambda s, db: math.ceil(s * 10 ** (db / 20) / 255)),
         ("10 or 20 times", lambda s, db: math.ceil((s * 10 ** (db / 10) / 255) ** 2)),
+        ("sometimes falls short", lambda s, db: max(1, math.ceil(round(shots(s, db), 1)))),
+        ("comes out even", lambda s, db: max(1, round(shots(s, db) + 0.5))),
+        ("too small", lambda s, db: min(100, shots_needed(s, db))),
         ("too large", lambda s, db: 400),
     ],
 }

@@ -151,6 +151,8 @@ WRONG = {
         ("must give an nn.Module", WithoutGradient),
         ("in-place", InPlace),
         ("come back to the layers", frozen),
+        ("through the skip", gives(lambda layers, y: y.detach() - layers(y))),
+        ("through the layers", gives(lambda layers, y: y - layers(y.detach()))),
         ("(value 2 of 2)", Scaled),
         ('missing the required "forward"', WithoutForward),
         ("must give an nn.Module", lambda layers: lambda noisy: noisy - layers(noisy)),
@@ -164,6 +166,7 @@ WRONG = {
         ("not twice", lambda s, c: s / c**2),
         ("contrast is a factor", lambda s, c: s * (1 + 1 - c)),
         ("from 0 to 1", lambda s, c: s / 255 / c),
+        ("too small", lambda s, c: min(s / c, 255)),
         ("too large", lambda s, c: s / c + 1),
     ],
 }

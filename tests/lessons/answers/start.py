@@ -14,15 +14,20 @@ def psnr(image, clean, white=1.0):
     return peak_signal_noise_ratio(clean, np.clip(image, -9, 9), data_range=white)
 
 
-def parts(name, sigma):
+def parts(name, sigma, seed=0):
     """Clean, noisy, restored."""
     clean = start.sample_image(name)
-    noisy = dn.add_gaussian_noise(clean, sigma, seed=0)
+    noisy = dn.add_gaussian_noise(clean, sigma, seed=seed)
     return clean, noisy, dn.denoise(noisy, start.load_pretrained("dncnn-b"))
 
 
 def gain(name, sigma):
     clean, noisy, restored = parts(name, sigma)
+    return psnr(restored, clean) - psnr(noisy, clean)
+
+
+def gain_of_another_draw(name, sigma):
+    clean, noisy, restored = parts(name, sigma, seed=1)
     return psnr(restored, clean) - psnr(noisy, clean)
 
 
@@ -68,6 +73,7 @@ WRONG = {
         ("subtract them", lambda n, s: 1 + gain(n, s) / psnr(*parts(n, s)[1::-1])),
         ("against the clean picture", against_noisy),
         ("does sigma arrive?", lambda name, sigma: gain(name, 25)),
+        ("is the seed 0?", gain_of_another_draw),
         ("too large", lambda name, sigma: gain(name, sigma) + 1),
         ("too small", lambda name, sigma: -99),
     ],
