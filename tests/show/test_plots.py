@@ -103,7 +103,7 @@ def test_bands_run_from_the_worst_seed_to_the_best_around_the_mean():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
 
 
-def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
+def test_every_seed_is_a_dot_and_their_mean_on_the_line():
     results = {"a": {0.2: [4, 6], 0.1: [1, 3]}, "b": {0.1: [0, 0, 9]}}
     styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
     ax = plot_seeds(results, styles, xlabel="rate", ylabel="dB")
@@ -120,7 +120,7 @@ def test_every_seed_is_a_dot_and_their_mean_on_the_line(figures):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
 
 
-def test_on_a_logarithmic_axis_every_x_has_its_tick(figures):
+def test_on_a_logarithmic_axis_every_x_has_its_tick():
     results = {"a": {128: [4.0], 8: [1.0]}, "b": {32: [2.0]}}
     styles = {"a": ("restored", "-o"), "b": ("removed", "--s")}
     ax = plot_seeds(results, styles, xlabel="patches", ylabel="dB", log=True)
