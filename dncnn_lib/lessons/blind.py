@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .. import _check
 from ..degrade import GaussianNoise
 from ..evaluation import Comparison, compare
+from ..metrics import correlation
 from ..model import DnCNN
 from ..show.panels import panel
 from ..show.pictures import COLOURS, screen_width, side_by_side
@@ -192,6 +193,12 @@ def blind_noise(function: Answer, *, seed: int = 0) -> None:
         first, second, other = map(torch.as_tensor, results)
         return [int(torch.equal(first, second)), int(torch.equal(first, other))]
 
+    def anew(results: list[Tensor], clean: Tensor, *_: Any) -> list[float]:
+        first, _, other = (torch.as_tensor(noisy) - clean for noisy in results)
+        sigma, others = (found.flatten(1).std(dim=1).numpy() for found in (first, other))
+        pairs = ((sigma, np.arange(len(clean))), (sigma, others), (first, other))
+        return [round(correlation(np.asarray(a), np.asarray(b)), 1) + 0.0 for a, b in pairs]
+
     questions: dict[str, tuple[Answer, Any, str]] = {
         "correlation with the next image, row, column": (
             correlations,
@@ -223,6 +230,10 @@ def blind_noise(function: Answer, *, seed: int = 0) -> None:
     ask = asked("equal noise [by equal, by other generators]", three_times, again, kind)
     hint = "all that is random comes from the generator that is passed on"
     check(ask, [(few, low, high)], lambda *_: [1, 0], hint=hint)
+    question = "correlation of σ with the place in the batch, of σ and of noise by other generators"
+    ask = asked(question, three_times, anew, kind)
+    hint = "σ is drawn anew for every image of every batch, and so is the noise"
+    check(ask, [(dark, low, high)], lambda *_: [0.0, 0.0, 0.0], hint=hint, tolerance=0.15)
 
 
 @exercise
@@ -239,7 +250,8 @@ def into_range(function: Answer, *, seed: int = 0) -> None:
     cases = []
     for low, high in ((0.3, 0.8), (1, 1), (1.4, 2.5), (1.02, 1.1)):
         highest = int(rng.integers(30, 70))
-        noisy = rng.random(rng.integers(2, 6, 2))
+        noisy = rng.uniform(-0.4, 1.4, rng.integers(2, 6, 2))  # strong noise leaves [0, 1]
+        noisy[0, :2] = -0.3, 1.3
         cases.append((limited, noisy, round(highest * rng.uniform(low, high), 1), highest))
 
     def scaled(restore: Answer, noisy: np.ndarray, gain: float) -> np.ndarray:
@@ -259,6 +271,12 @@ def into_range(function: Answer, *, seed: int = 0) -> None:
         ),
         "the gain depends on both, σ and highest": lambda f, y, s, h: scaled(f, y, 0.5),
         "this was scaled and was not restored": lambda f, y, s, h: y,
+        "strong noise leaves [0, 1]; the network must see it unclipped": (
+            lambda f, y, s, h: scaled(f, np.clip(y, 0, 1), min(1, h / s))
+        ),
+        "nothing is clipped, not even the result": (
+            lambda f, y, s, h: np.clip(scaled(f, y, min(1, h / s)), 0, 1)
+        ),
     }
     check(function, cases, lambda f, y, s, h: scaled(f, y, min(1, h / s)), mistakes)
 

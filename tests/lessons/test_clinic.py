@@ -249,9 +249,10 @@ def test_every_patient_has_its_fault():
 
 
 def test_diagnoses_are_marked(capsys):
-    marks({"A": 10, "D": None, "E": "healthy", "F": "another", "G": 7})
+    marks({"A": 10, "B": "3", "D": None, "E": "healthy", "F": " Another", "G": 7})
     assert capsys.readouterr().out.splitlines() == [
         "patient A: right",
+        "patient B: right",
         "patient D: still open",
         f"patient E: not yet: {PATIENTS['E'].look}",
         "patient F: right",

@@ -50,6 +50,31 @@ def positive(sizes, generator):
     return torch.randn(sizes, generator=generator).abs()
 
 
+def in_order(clean, low, high, generator):
+    """As many levels as images, from low to high: the first image always has the least noise."""
+    sigma = torch.linspace(low, high, len(clean)).view(-1, 1, 1, 1)
+    return clean + sigma / 255 * torch.randn(clean.shape, generator=generator)
+
+
+def same_levels(clean, low, high, generator):
+    sigma = low + (high - low) * torch.rand(len(clean), generator=seeded(0)).view(-1, 1, 1, 1)
+    return clean + sigma / 255 * torch.randn(clean.shape, generator=generator)
+
+
+def same_noise(clean, low, high, generator):
+    sigma = low + (high - low) * torch.rand((len(clean), 1, 1, 1), generator=generator)
+    return clean + sigma / 255 * torch.randn(clean.shape, generator=seeded(1))
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def blind_by_torch_normal(clean, low, high, generator):
+    sigma = torch.empty(len(clean)).uniform_(low, high, generator=generator)[:, None, None, None]
+    return torch.normal(clean, (sigma / 255).expand_as(clean), generator=generator)
+
+
 def clipped(clean, low, high, generator):
     return blind()(clean, low, high, generator).clip(0, 1)
 
@@ -117,7 +142,13 @@ def all_convolutions(net):
 
 
 RIGHT = {
-    "blind_noise": [blind(), blind_in_a_loop, blind_of_the_library, blind_in_numpy],
+    "blind_noise": [
+        blind(),
+        blind_in_a_loop,
+        blind_of_the_library,
+        blind_in_numpy,
+        blind_by_torch_normal,
+    ],
     "into_range": [
         into_range,
         into_range_by_dividing,
@@ -150,6 +181,9 @@ WRONG = {
         ("σ the same in a whole image", blind(size=(0, 1, 0, 1))),
         ("generator that is passed on", blind(source=lambda: None)),
         ("generator that is passed on", blind(source=lambda: torch.Generator().manual_seed(3))),
+        ("drawn anew", in_order),
+        ("drawn anew", same_levels),
+        ("drawn anew", same_noise),
         ("changed what it was given", added_in_place),
         ("the wrong shape", lambda x, *case: blind()(x, *case)[0]),
     ],
@@ -165,6 +199,8 @@ WRONG = {
         ("depends on both", lambda f, y, s, h: scaled(f, y, 0.5)),
         ("was not restored", lambda f, y, s, h: y * min(1, h / s) / min(1, h / s)),
         ("was not scaled", lambda f, y, s, h: f(np.minimum(y, min(1, h / s)))),
+        ("must see it unclipped", lambda f, y, s, h: into_range(f, y.clip(0, 1), s, h)),
+        ("not even the result", lambda f, y, s, h: into_range(f, y, s, h).clip(0, 1)),
         ("changed what it was given", overwriting_range),
     ],
     "constants": [

@@ -136,7 +136,7 @@ def of_the_library(clean, sigma, rng):
 
 
 def of_torch(clean, sigma, rng):
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(clean.shape, generator=seeded(int(rng.integers(2**31))))
     return (torch.from_numpy(clean) + sigma / 255 * noise).numpy()
 
 
@@ -148,6 +148,17 @@ def sum_of_uniform(clean, sigma, rng):
     """Nearly Gaussian: the sum of many small numbers."""
     draw = sum(rng.uniform(-1, 1, clean.shape) for _ in range(64))
     return clean + sigma / 255 * draw / np.sqrt(64 / 3)
+
+
+def noise_of(source):
+    """source: rng → the generator that is used in its place."""
+    return lambda clean, sigma, rng: plain(clean, sigma, source(rng))
+
+
+def only_inside(pixels, sigma, rng):
+    """Where the noise would leave 0–255, the pixel stays as it was."""
+    noisy = pixels + rng.normal(0, sigma, pixels.shape)
+    return np.where((noisy < 0) | (noisy > 255), pixels, noisy)
 
 
 def noise_with(draw):
@@ -495,11 +506,13 @@ def skipping(net, batches):
     return losses
 
 
-def by_heart(size=(5, 16), optimiser=torch.optim.Adam, returned=None, trained=None, lr=5e-3):
+def by_heart(
+    size=(5, 16), optimiser=torch.optim.Adam, returned=None, trained=None, lr=5e-3, **options
+):
     def learnt(noisy, clean, steps):
         net = small_network(*size)
         parameters = trained(net) if trained else net.parameters()
-        optim = optimiser(parameters, lr)
+        optim = optimiser(parameters, lr, **options)
         losses = [step_on(((net(noisy) - clean) ** 2).mean(), optim) for _ in range(steps)]
         return (returned(net) if returned else net), losses
 
@@ -514,6 +527,14 @@ def by_heart_with_both(noisy, clean, steps):
     return net, [
         step_on(nn.functional.mse_loss(net(noisy), clean), optimiser) for _ in range(steps)
     ]
+
+
+def optimiser_told(noisy, clean, steps):
+    """The optimiser is told of the second network afterwards."""
+    optimiser = torch.optim.Adam(small_network().parameters(), 5e-3)
+    net = small_network(5, 16)
+    optimiser.param_groups[0]["params"] = list(net.parameters())
+    return net, [step_on(((net(noisy) - clean) ** 2).mean(), optimiser) for _ in range(steps)]
 
 
 def first_losses_only(noisy, clean, steps):
@@ -661,6 +682,16 @@ def collected(net, pairs):
     return (total / len(pairs)).item()
 
 
+def switched_off(net, pairs):
+    """For good, in all of PyTorch."""
+    torch.set_grad_enabled(False)
+    return torch.stack(errors(net, pairs)).mean()
+
+
+def frozen_network(net, pairs):
+    return torch.stack(errors(net.requires_grad_(False), pairs)).mean()
+
+
 def in_eval_mode(net, pairs):
     return torch.stack(errors(net.eval(), pairs)).mean().item()
 
@@ -707,9 +738,18 @@ RIGHT = {
         by_heart_with_both,
         by_heart(optimiser=torch.optim.RMSprop, lr=2e-3),
         by_heart(optimiser=torch.optim.AdamW, lr=1e-2),
+        by_heart(optimiser=torch.optim.SGD, lr=0.1, momentum=0.9),
+        optimiser_told,
     ],
     "case_14": [one_stream, batches(seeded), all_patches_first],
-    "case_15": [follow(), follow(1 - 0.9), follow_by_hand, follow_as_built, follow(0.05)],
+    "case_15": [
+        follow(),
+        follow(1 - 0.9),
+        follow_by_hand,
+        follow_as_built,
+        follow(0.05),
+        follow(None),  # the mean of all batches so far
+    ],
     "case_16": [mean_of_numbers, without_gradients, in_one_batch, detached_total],
     "mended_psnr": noise.RIGHT["my_psnr"],
     "mended_flip": [flip, flip_each_pair, flip_by_columns, flip_together],
@@ -725,6 +765,9 @@ WRONG = {
         ("PSNR must be", noise_with(lambda rng, shape: np.abs(rng.standard_normal(shape)))),
         ("PSNR must be", lambda x, s, rng: plain(x, 2 * s, rng)),
         ("as large as the clean one", lambda x, s, rng: plain(x, s, rng)[:50]),
+        ("leave [0, 1]", clipped()),
+        ("generator that is passed on", noise_of(lambda rng: np.random.default_rng(0))),
+        ("generator that is passed on", noise_of(lambda rng: np.random.default_rng())),
     ],
     "case_2": [
         ("mirrored", lambda x, s, rng: np.abs(x + whole(s, x, rng))),
@@ -735,6 +778,11 @@ WRONG = {
         ("keep their noise", lambda x, s, rng: np.clip(x + whole(s / 2, x, rng), 0, 255)),
         ("keep their noise", lambda x, s, rng: wrapped(np.clip(x, 64, 191), s, rng)),
         ("as large as the clean one", lambda x, s, rng: clipped_bytes(x, s, rng)[0]),
+        ("keep their noise", only_inside),
+        (
+            "generator that is passed on",
+            lambda x, s, rng: clipped_bytes(x, s, np.random.default_rng(1)),
+        ),
     ],
     "case_3": [
         ("never get darker", clipped(0, np.inf)),
@@ -745,6 +793,7 @@ WRONG = {
         ("the same on black", pale),
         ("the same on black", lambda x, s, rng: np.abs(plain(x, s, rng))),
         ("the same on black", lambda x, s, rng: plain(x, s / 2, rng)),
+        ("generator that is passed on", noise_of(lambda rng: np.random.default_rng(0))),
     ],
     "case_4": [
         ("still missing", redrawn(2, gain=1 / 0.8796)),
@@ -754,6 +803,7 @@ WRONG = {
         ("of 1,000 pixels", noise_with(lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, shape))),
         ("of 1,000 pixels", noise_with(lambda rng, shape: rng.laplace(0, 0.5**0.5, shape))),
         ("of 1,000 pixels", noise_with(lambda rng, shape: rng.normal(0, 1.12, shape))),
+        ("generator that is passed on", noise_of(lambda rng: np.random.default_rng(0))),
     ],
     "case_5": [
         ("that of the first", table(lambda _, networks: min(networks))),
@@ -816,6 +866,8 @@ WRONG = {
         ("which values", network(lambda y, v: y - v.sigmoid())),
         ("which values", network(lambda y, v: y - v.relu() + 10 / 255)),
         ("which values", network(lambda y, v: y - nn.functional.elu(v, 0.5))),
+        ("of either sign", network(lambda y, v: y - v.tanh())),
+        ("which values", network(lambda y, v: y - v.clamp(-0.1, 0.1))),
     ],
     "case_11": [
         ("change nothing", targets(lambda clean, noise: clean + noise)),
@@ -824,6 +876,8 @@ WRONG = {
         ("where the loss is lowest?", targets(lambda clean, noise: 0 * clean)),
         ("where the loss is lowest?", lambda *given: -difference_from_clean(*given)),
         ("where the loss is lowest?", lambda net, y, x: (net(y) - x).mean()),
+        ("more than its mean", lambda net, y, x: (net(y) - x).mean().abs()),
+        ("where the loss is lowest?", lambda net, y, x: (x - net(y)).clamp(min=0).mean()),
         ("raised AttributeError", lambda *given: difference_from_clean(*given).item()),
     ],
     "case_12": [
@@ -853,6 +907,12 @@ WRONG = {
         ("none comes twice", lambda sampler, noise, n: one_stream(sampler, noise, n - 1)),
         ("none comes twice", lambda sampler, noise, n: one_stream(sampler, dn.GaussianNoise(5), n)),
         ("a pair for each step", lambda *given: [noisy for noisy, _ in one_stream(*given)]),
+        ("none comes twice", batches(lambda step: seeded(step % 10))),
+        ("then the clean ones", lambda *given: [(x, y) for y, x in one_stream(*given)]),
+        (
+            "must not be clipped",
+            lambda *given: [(y.clip(0, 1), x) for y, x in one_stream(*given)],
+        ),
     ],
     "case_15": [
         ("still counts for most", follow(0.99)),
@@ -871,6 +931,8 @@ WRONG = {
         ("the number is the same", lambda net, x: mean_of_numbers(net, x[:-1])),
         ("the number is the same", lambda net, x: mean_of_numbers(net, x) ** 0.5),
         ("raised TypeError", lambda net, x: None),
+        ("need gradients again", switched_off),
+        ("need gradients again", frozen_network),
     ],
     "mended_psnr": [
         *noise.WRONG["my_psnr"][:4],
