@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -22,8 +23,10 @@ from ..model import DnCNN
 from ..records import Runs
 from ..resize import resize
 from ..show.panels import kind_controls, panel
-from ..show.pictures import COLOURS, screen_width, side_by_side
+from ..show.pictures import COLOURS, SERIES, screen_width, side_by_side
 from ..show.plots import plot_differences
+from ..tasks import Task
+from ..training import TrainConfig, train
 from .check import Answer, check, exercise
 
 if TYPE_CHECKING:
@@ -74,19 +77,29 @@ def spread_by_detail(
     """
     if noise.shape != clean.shape:
         _check.fail("noise's shape", noise.shape, f"that of clean, {clean.shape}")
-    height, width = (side - side % block for side in clean.shape)
-    if height * width < bins * block**2:
+    if np.prod([side - side % block for side in clean.shape]) < bins * block**2:
         _check.fail("clean's shape", clean.shape, f"room for {bins} squares of {block}×{block}")
 
-    def squares(image: np.ndarray) -> np.ndarray:
-        cut = image[:height, :width].astype(np.float64)
-        cut = cut.reshape(height // block, block, width // block, block)
-        return cut.transpose(0, 2, 1, 3).reshape(-1, block * block)
-
-    detail, power = squares(clean).std(axis=1), (squares(noise) ** 2).mean(axis=1)
+    detail = squares(clean, block).std(axis=1)
+    power = (squares(noise, block) ** 2).mean(axis=1)
     groups = np.array_split(np.argsort(detail, kind="stable"), bins)
     pairs = [(detail[group].mean(), np.sqrt(power[group].mean())) for group in groups]
     return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+
+
+def squares(image: np.ndarray, block: int = 8) -> np.ndarray:
+    """The squares of ``block`` pixels of an image (H, W), row by row: (squares, block²), float64.
+    Remainders at the right and at the bottom are left out."""
+    height, width = (side - side % block for side in image.shape)
+    cut = image[:height, :width].astype(np.float64)
+    cut = cut.reshape(height // block, block, width // block, block)
+    return cut.transpose(0, 2, 1, 3).reshape(-1, block * block)
+
+
+def peak(values: np.ndarray) -> float:
+    """mean(v²) / mean(|v|)²: how peaked a distribution around 0 is, for numbers of any shape. For
+    the density exp(−|v|ᵖ) it is π/2 at p = 2 and 2 at p = 1."""
+    return float((values**2).mean() / np.abs(values).mean() ** 2)
 
 
 def jpeg_file(image: np.ndarray, quality: int, *, subsampling: str = "4:2:0") -> JpegImageFile:
@@ -133,10 +146,11 @@ def in_blocks(image: np.ndarray, waves: np.ndarray) -> np.ndarray:
     return waves @ blocks @ waves.T
 
 
-def mean_decibels(images: Tensor, clean: Tensor, border: int = 0) -> float:
-    """``decibels`` of each image of a batch, their mean: both (B, 1, H, W)."""
-    pairs = zip(images[:, 0].numpy(), clean[:, 0].numpy())
-    return float(np.mean([decibels(*pair, border) for pair in pairs]))
+def mean_decibels(
+    images: Sequence[np.ndarray], clean: Sequence[np.ndarray], border: int = 0
+) -> float:
+    """``decibels`` of each of several images, (H, W) or (H, W, 3), their mean."""
+    return float(np.mean([decibels(*pair, border) for pair in zip(images, clean, strict=True)]))
 
 
 def decibels(image: np.ndarray, clean: np.ndarray, border: int = 0) -> float:
@@ -167,6 +181,29 @@ def small_network(seed: int, width: int = 16) -> DnCNN:
     net = DnCNN(depth=8, width=width, batch_norm=False)
     net.reset_parameters(torch.Generator().manual_seed(seed))
     return net
+
+
+def train_seeds(
+    degradation: Task,
+    images: Sequence[np.ndarray],
+    config: TrainConfig,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Iterator[DnCNN]:
+    """A ``small_network`` from each seed, yielded when it is trained; the seed decides its patches,
+    too."""
+    for seed in seeds:
+        net = small_network(seed)
+        for _ in train(net, images, degradation, replace(config, seed=seed)):
+            pass
+        yield net
+
+
+def gains(
+    nets: Sequence[nn.Module], images: Mapping[str, np.ndarray], levels: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """``mean_gains`` of several networks: task → a number in dB for each network."""
+    found = [mean_gains(net, images, levels) for net in nets]
+    return {task: np.array([each[task] for each in found]) for task in levels}
 
 
 def mean_gains(
@@ -239,6 +276,48 @@ def sharing_costs(
     return costs
 
 
+PAIR = "super-resolution and deblocking"
+"""What ``sharing.csv`` calls the network that was trained on these two."""
+
+Costs = dict[str, dict[int, dict[str, list[float]]]]
+"""label → steps or width → what ``sharing_costs`` returns."""
+
+
+def costs_over_time(runs: Runs, times: Sequence[int] = (250, 750, 2250)) -> Costs:
+    """What sharing costs in networks of width 16 after so many steps of the specialist.
+
+    The shared network is trained for as many steps, or for three times as many, so that it sees as
+    many patches of each task (but for the longest); or it is trained without noise.
+    """
+    return {
+        "all three, equal steps": {n: sharing_costs(runs, 16, n) for n in times},
+        "all three, equal patches of the task": {
+            n: sharing_costs(runs, 16, n, 3 * n) for n in times[:-1]
+        },
+        "without noise, equal steps": {
+            n: sharing_costs(runs, 16, n, tasks=TASKS[1:], shared=PAIR) for n in times
+        },
+    }
+
+
+def costs_over_width(runs: Runs, steps: int = 750) -> Costs:
+    """What sharing costs after so many steps, in networks of width 8, 16 and 32."""
+    return {"all three, equal steps": {w: sharing_costs(runs, w, steps) for w in (8, 16, 32)}}
+
+
+def print_gains(runs: Runs, task: str, start: float, sizes: Sequence[tuple[int, int]]) -> None:
+    """What the specialist and the network for all three gain on a task: a line for each size, with
+    a number for each seed.
+
+    runs: the record ``sharing.csv``. start: the PSNR in dB of what they are given. sizes: (width,
+    steps).
+    """
+    for width, steps in sizes:
+        found = (ends(runs, name, task, width, steps).values() for name in (task, "all three"))
+        own, shared = (" ".join(f"{psnr - start:+.1f}" for psnr in seeds) for seeds in found)
+        print(f"{task:17s} width {width:2}, {steps:4} steps: alone {own}, all three {shared} dB")
+
+
 def plot_costs(
     costs: Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]], xlabel: str
 ) -> Figure:
@@ -253,15 +332,15 @@ def plot_costs(
     tasks = list({task: None for line in costs.values() for at in line.values() for task in at})
     shape = {"nrows": 1, "ncols": len(tasks), "figsize": (9, 3.4), "layout": "constrained"}
     figure, axes = plt.subplots(**shape, sharex=True, sharey=True, squeeze=False)
-    looks = zip(("restored", "removed", "noisy"), ("o-", "s--", "^:"))
+    looks = zip(SERIES, ("o-", "s--", "^:"))
     for (label, line), (colour, look) in zip(costs.items(), looks):
         for ax, task in zip(axes[0], tasks):
             points = {x: found[task] for x, found in line.items() if found.get(task)}
             for x, values in points.items():
-                ax.plot([x] * len(values), values, look[0], color=COLOURS[colour], alpha=0.5)
+                ax.plot([x] * len(values), values, look[0], color=colour, alpha=0.5)
             if points:
                 means = [np.mean(values) for values in points.values()]
-                ax.plot(list(points), means, look, color=COLOURS[colour], ms=3, label=label)
+                ax.plot(list(points), means, look, color=colour, ms=3, label=label)
     for ax, task in zip(axes[0], tasks):
         ax.set(title=task, xlabel=xlabel, xscale="log")
         ax.set_xticks(ticks, [f"{x:,}" for x in ticks])

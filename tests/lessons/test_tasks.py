@@ -13,26 +13,35 @@ from skimage.metrics import peak_signal_noise_ratio
 from dncnn_lib.degrade import KINDS, GaussianNoise, JPEGCompression, apply
 from dncnn_lib.evaluation import PROTOCOLS, compare
 from dncnn_lib.lessons.tasks import (
+    PAIR,
     TASK_KINDS,
+    TASKS,
+    costs_over_time,
+    costs_over_width,
     decibels,
     ends,
+    gains,
     in_blocks,
     jpeg_file,
     mean_decibels,
     mean_gains,
+    peak,
     plot_costs,
     plot_race,
+    print_gains,
     sharing_costs,
     six_parts,
     small_network,
     spread_by_detail,
+    squares,
     task_explorer,
     task_words,
     to_rgb,
     to_ycc,
+    train_seeds,
 )
 from dncnn_lib.show.pictures import side_by_side
-from dncnn_lib.training import Step
+from dncnn_lib.training import Step, TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -85,6 +94,20 @@ def test_spread_by_detail_refuses_images_that_do_not_fit():
         spread_by_detail(np.zeros((8, 16)), np.zeros((8, 16)))
 
 
+def test_squares_are_cut_row_by_row_and_remainders_left_out():
+    image = np.arange(5 * 7).reshape(5, 7)
+    found = squares(image, 2)
+    assert found.shape == (6, 4) and found.dtype == np.float64
+    assert found[1].tolist() == [2, 3, 9, 10] and found[3].tolist() == [14, 15, 21, 22]
+
+
+def test_the_peak_tells_laws_apart():
+    rng = np.random.default_rng(0)
+    assert peak(rng.normal(size=(100, 1000))) == pytest.approx(np.pi / 2, rel=0.02)
+    assert peak(rng.laplace(size=100_000)) == pytest.approx(2, rel=0.03)
+    assert peak(np.array([-3.0, 3.0])) == 1
+
+
 def test_a_jpeg_file_is_what_jpeg_compression_gives_and_has_its_table(clean):
     file = jpeg_file(clean, 10)
     assert np.array_equal(np.asarray(file) / np.float32(255), apply(JPEGCompression(10), clean))
@@ -123,10 +146,9 @@ def test_decibels_clip_and_leave_out_the_border(clean):
     inner = (slice(1, -1),) * 2
     expected = peak_signal_noise_ratio(clean[inner], image[inner].clip(0, 1), data_range=1)
     assert decibels(image, clean, 1) == pytest.approx(expected, abs=1e-4)
-    images = torch.from_numpy(np.stack([image, clean + np.float32(0.01)]))[:, None]
-    both = torch.from_numpy(np.stack([clean, clean]))[:, None]
-    other = decibels(clean + np.float32(0.01), clean, 1)
-    assert mean_decibels(images, both, 1) == pytest.approx((expected + other) / 2, abs=1e-4)
+    near = clean + np.float32(0.01)
+    mean = (expected + decibels(near, clean, 1)) / 2
+    assert mean_decibels([image, near], [clean, clean], 1) == pytest.approx(mean, abs=1e-4)
 
 
 def test_ycc_is_that_of_scikit_image_and_comes_back():
@@ -147,6 +169,24 @@ def test_mean_gains_are_those_of_the_protocols(halve):
     found = mean_gains(halve, images, {"gaussian": 25, "deblocking": 10})
     gain = [c.gain for _, c in PROTOCOLS["gaussian"].compare_all(halve, images, 25)]
     assert found["gaussian"] == pytest.approx(np.mean(gain)) and list(found)[1] == "deblocking"
+
+
+def test_gains_are_one_for_each_network(halve):
+    images, levels = {"a": picture(24, 24)}, {"deblocking": 10, "gaussian": 25}
+    found = gains([halve, torch.nn.Identity()], images, levels)
+    assert list(found) == ["deblocking", "gaussian"]
+    assert found["gaussian"][0] == mean_gains(halve, images, {"gaussian": 25})["gaussian"]
+    assert found["deblocking"][1] == 0 and found["gaussian"].shape == (2,)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_training_from_each_seed():
+    config = TrainConfig(steps=2, batch_size=1, patch_size=8)
+    noise, images = GaussianNoise(25), [picture(16, 16)]
+    first, second, again = train_seeds(noise, images, config, seeds=(0, 1, 0))
+    weights = [net.layers[0].weight for net in (first, second, again)]
+    assert torch.equal(weights[0], weights[2]) and not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], small_network(0).layers[0].weight)
 
 
 def test_a_race_has_a_panel_for_each_task_with_one_axis(figures):
@@ -188,6 +228,36 @@ def test_what_sharing_costs_is_the_specialist_less_the_shared_network():
     assert sharing_costs(runs(), 16, 10, tasks=tasks) == {"a": [1, 0.5], "b": [0.25]}
     assert sharing_costs(runs(), 16, 10, 30, tasks) == {"a": [0.5], "b": []}
     assert sharing_costs(runs(), 16, 10, tasks=["b"], shared="b and c") == {"b": [-1]}
+
+
+def whole_record() -> dict[tuple, list[Step]]:
+    """Specialists end at 30 dB, the network for all three at 29.5, the pair at 29; longer trainings
+    end 0.1 dB higher, those of width 8 or 32 at 27."""
+    found = {}
+    for level, name in ((30, None), (29.5, "all three"), (29, PAIR)):
+        for task in TASKS:
+            key = name or task, task
+            found[*key, 16, 0] = [end(250, level), end(750, level + 0.1), end(2250, level + 0.1)]
+            found[*key, 8, 0] = found[*key, 32, 0] = [end(750, 27.0)]
+    return found
+
+
+def test_costs_over_time_and_over_width_are_those_of_sharing():
+    over_time = costs_over_time(whole_record())
+    equal, patches, pair = over_time.values()
+    assert list(equal) == [250, 750, 2250] and list(patches) == [250, 750]
+    assert equal[750] == dict.fromkeys(TASKS, [0.5])
+    assert patches[250]["gaussian"] == [pytest.approx(0.4)]
+    assert pair[2250] == dict.fromkeys(TASKS[1:], [1.0])
+    (over_width,) = costs_over_width(whole_record()).values()
+    assert over_width == {w: dict.fromkeys(TASKS, [c]) for w, c in ((8, 0), (16, 0.5), (32, 0))}
+
+
+def test_gains_are_printed_by_size(capsys):
+    print_gains(whole_record(), "deblocking", 28, [(8, 750), (16, 2250)])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "deblocking        width  8,  750 steps: alone -1.0, all three -1.0 dB"
+    assert second.endswith("width 16, 2250 steps: alone +2.1, all three +1.6 dB")
 
 
 def test_costs_have_a_panel_for_each_task_a_dot_for_each_seed_and_one_legend(figures):

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from skimage.color import rgb2ycbcr, ycbcr2rgb
+from torch.nn.functional import interpolate
 
 import dncnn_lib as dn
 from dncnn_lib.evaluation import super_resolution_case
@@ -71,6 +72,15 @@ def enlarged_by_the_library(clean, scale):
     return super_resolution_case(clean.numpy(), scale).degraded
 
 
+def enlarged_by_torch(clean, scale):
+    """Right but at the borders, where it leaves out what MATLAB mirrors."""
+    height, width = (side // scale * scale for side in clean.shape)
+    image = clean[None, None, :height, :width].double()
+    for size in ((height // scale, width // scale), (height, width)):
+        image = rounded(interpolate(image, size, mode="bicubic", antialias=True))
+    return image[0, 0]
+
+
 def unlimited(image):
     return (255 * image).round() / 255
 
@@ -119,6 +129,7 @@ RIGHT = {
         into_the_box,
         box_in_steps,
         box_in_a_loop,
+        lambda c, s, t: np.median([c, (s - 0.5) * t, (s + 0.5) * t], axis=0),
         lambda c, s, t: torch.tensor(c).clamp(
             torch.tensor((s - 0.5) * t), torch.tensor((s + 0.5) * t)
         ),
@@ -139,6 +150,8 @@ WRONG = {
         ("only one of", only_red),
         ("changed what it was given", overwriting_luma),
         ("the wrong shape", lambda rgb, y: y),
+        ("values are off", lambda rgb, y: rgb + 255 / 219 * (y - luma(rgb)).mean()),
+        ("values are off", lambda rgb, y: rgb + 255 / 219 * (y - luma(rgb[..., ::-1]))[..., None]),
     ],
     "enlarged": [
         ("nothing was cropped", lambda x, s: enlarged(x, s, crop=False)),
@@ -157,6 +170,7 @@ WRONG = {
         ("reduced first", never_reduced),
         ("these are bytes", lambda x, s: (255 * enlarged(x, s)).round().byte()),
         ("the wrong shape", lambda x, s: enlarged(x, s)[None, None]),
+        ("values are off", enlarged_by_torch),
         ("changed what it was given", lambda x, s: (enlarged(x, s), x.zero_())[0]),
     ],
     "into_the_box": [
@@ -172,6 +186,9 @@ WRONG = {
         ("to whole steps", lambda c, s, t: np.rint(into_the_box(c, s, t) / t) * t),
         ("an upper end", lambda c, s, t: np.maximum(c, (s - 0.5) * t)),
         ("a lower end", lambda c, s, t: np.minimum(c, (s + 0.5) * t)),
+        ("values are off", lambda c, s, t: np.where(s == 0, 0, into_the_box(c, s, t))),
+        ("values are off", lambda c, s, t: np.sign(c) * into_the_box(abs(c), abs(s), t)),
+        ("values are off", lambda c, s, t: np.clip(c, s * t, (s + 1) * t)),
         ("changed what it was given", overwriting_box),
     ],
 }
