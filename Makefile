@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-*))),cpu)
 BIN = $(VENV)/bin
-MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors)))
+MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors data/weights/ffdnet.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
 .PHONY: help lab explore web book test unit notebooks execute lint benchmark tables train info clean

@@ -55,7 +55,8 @@ class PatchSampler:
         flat = [picture.reshape(-1, self.channels) for picture in pictures]
         sizes = [picture.shape[:2] for picture in pictures]
         lengths = [len(f) for f in flat]
-        self._pixels = torch.from_numpy(np.concatenate(flat)).to(device)  # (all pixels, C) uint8
+        pixels = np.ascontiguousarray(np.concatenate(flat))  # (all pixels, C) uint8
+        self._pixels = torch.from_numpy(pixels).to(device)
         self._starts = torch.tensor([0, *np.cumsum(lengths)[:-1]], device=device)
         self._sizes = torch.tensor(sizes, device=device)  # (images, 2): height, width
         places = self._sizes - self.patch_size + 1

@@ -101,6 +101,13 @@ def test_the_fingerprint_tells_images_apart():
     assert len(set(found)) == len(found)
 
 
+def test_channels_may_lie_in_any_order_in_memory():
+    images = [np.moveaxis(np.random.default_rng(0).random((3, 6, 5)), 0, 2)]
+    a, b = (PatchSampler(each, 4) for each in (images, [images[0].copy()]))
+    assert a.fingerprint == b.fingerprint
+    assert torch.equal(a.sample(3, seeded()), b.sample(3, seeded()))
+
+
 def test_read_only_images_are_fine():
     frozen = SMALL.copy()
     frozen.flags.writeable = False

@@ -488,16 +488,19 @@ RECIPES = (
         validation=("McMaster", 25.0),
         tasks=("gaussian", "camera"),
     ),
+    # FFDNet gives the image, not a residual, so that all of the image has to pass every layer. Over
+    # 200 steps of a narrow one (24 maps), it did so better without batch norm (26 dB at sigma = 25,
+    # with it 24) and at a third of the rate of the others. Half an hour of one core: small batches.
     Recipe(
         name="ffdnet",
         effort="cpu",
         about="grey denoiser that is told the noise level, sigma in [0, 75]: FFDNet, 15 layers",
-        network={"depth": 15, "width": 64, "channels": 1},
+        network={"depth": 15, "width": 64, "channels": 1, "batch_norm": False},
         degradation=with_noise_map(GaussianNoise((0, 75))),
         stages=(
             TrainConfig(
-                steps=8000, batch_size=16, patch_size=64, optimizer="muon", lr=1e-2,
-                ema=0.99, precision="auto", recalibrate=200, log_every=50, validate_every=1000,
+                steps=4000, batch_size=8, patch_size=64, optimizer="muon", lr=3e-3,
+                ema=0.99, precision="auto", log_every=50, validate_every=1000,
                 checkpoint_every=250,
             ),
         ),
