@@ -8,8 +8,8 @@ Networks 16 wide of several depths; and ways to work at half the resolution
 layers of 16 cost at full resolution.
 
 Each is trained for 600 steps from three seeds, at three learning rates and at further ones until
-the best has a worse neighbour on either side. With ``--longer``, 8 and 17 layers are then trained for
-2,400 steps, too, at that best rate; that takes as long again, and is not in the record yet. Writes
+the best has a worse neighbour on either side. With ``--longer``, 8 and 17 layers are then trained
+for 2,400 steps, too, at that best rate; that takes as long again, and is not recorded yet. Writes
 ``data/runs/architecture.csv``, a row for each training, and the settings beside it in
 ``architecture.json``. What is in the CSV already is not trained again, so the script may be stopped
 and run again; a change of the settings begins anew.
