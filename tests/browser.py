@@ -1,7 +1,8 @@
 """The explorer in headless Chromium, in JupyterLab, in Voila, and as a page without Python: for
 tests, and to time it.
 
-python tests/browser.py        from a moved slider to new pixels on the screen
+python tests/browser.py              from a moved slider to new pixels on the screen
+python tests/browser.py time web     the same of one: lab, voila, or web, which needs no Python
 """
 
 from __future__ import annotations
@@ -182,13 +183,24 @@ def see(page, side: int) -> str:
     return page.get_attribute(".dncnn-picture", "data-region")
 
 
-def _time(running) -> None:
+def _time_opening(running, address: str) -> None:
+    page = running.new_page()
+    start = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(".dncnn-picture[data-number]")
+    print(f"web    first picture {time.perf_counter() - start:.1f} s after the file is opened")
+    page.close()
+
+
+def _time(running, kinds: list[str]) -> None:
     print("The explorer in Chromium: key to new pixels, and the slider dragged")
     print("page   method         region   median ms   p90 ms   pictures/s   ms to the last one")
-    for kind in (*SERVERS, "web"):
+    for kind in kinds or (*SERVERS, "web"):
         with tempfile.TemporaryDirectory() as folder, serving(kind, Path(folder)) as address:
             page = running.new_page(viewport={"width": 1280, "height": 900})
             open_explorer(kind, address, page)
+            if kind == "web":
+                _time_opening(running, address)
             for method in ("dncnn-b", "cdncnn-b", "dncnn-3-small"):
                 page.get_by_label("method", exact=True).select_option(method)
                 for side in (256, 128):
@@ -269,7 +281,7 @@ def main() -> None:
         elif task == "picture":
             _picture(running, rest[0])
         else:
-            _time(running)
+            _time(running, rest)
         running.close()
 
 

@@ -44,7 +44,7 @@ ENGINE = """([catalogue, source]) => {
         },
         code: async (setting) => `# σ ${setting.level} <b>`,
         watch: (tell) => (window.tellGone = tell),
-        close: () => (window.closed = true),
+        close: () => (window.engineClosed = true),
     };
     document.body.style.margin = 0;
     return import(url).then(({ mount }) => (window.mount = mount));
@@ -334,6 +334,25 @@ def test_a_quick_look_is_called_so(opened):
     assert page.get_attribute(".dncnn-picture", "aria-busy") == "true"
 
 
+def test_a_part_that_follows_the_hand_is_drawn_on_what_was_seen(opened):
+    page = opened()
+    page.evaluate("""() => { engine.explore = ((old) => (setting, show) => {
+        const { region } = setting;
+        const part = { ...region, top: region.top + 20, height: region.height - 40 };
+        return old({ ...setting, region: part }, (answer) => answer.quick && show(
+            { ...answer, quick: false }));
+    })(engine.explore); }""")
+    page.locator(".dncnn-level").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('.dncnn-status:has-text("(the middle; the rest follows when")')
+    page.wait_for_timeout(300)
+    height = page.locator(".dncnn-picture").bounding_box()["height"]
+    alpha = """y => document.querySelector('.dncnn-picture').getContext('2d')
+        .getImageData(20, y, 1, 1).data[3]"""
+    assert page.evaluate(alpha, int(height / 2)) == 255
+    assert 0 < page.evaluate(alpha, 10) < 255, "what was seen before is pale"
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -458,5 +477,5 @@ def test_what_is_closed_listens_no_more(opened):
     asked = page.evaluate("asked.length")
     page.evaluate("location.hash = '#picture=camera'")
     page.wait_for_timeout(300)
-    assert page.evaluate("[closed, asked.length]") == [True, asked]
+    assert page.evaluate("[engineClosed, asked.length]") == [True, asked]
     assert page.locator(".dncnn-explorer").count() == 0

@@ -165,18 +165,20 @@ def test_a_picture_of_one_s_own_is_explored_as_in_python(page, monkeypatch):
 
 
 def test_the_first_picture_comes_from_the_link(page):
-    assert page.get_by_label("picture", exact=True).input_value() == "pagoda"
-    assert "left noisy, right restored" in page.get_attribute(".dncnn-picture", "aria-label")
-    words = page.inner_text(".dncnn-status")
+    assert page.locator("#explorer").get_by_label("picture", exact=True).input_value() == "pagoda"
+    assert "left noisy, right restored" in page.get_attribute(
+        "#explorer .dncnn-picture", "aria-label"
+    )
+    words = page.inner_text("#explorer .dncnn-status")
     noisy, restored = map(float, re.findall(r"([\d.]+) dB", words))
     assert noisy == pytest.approx(20.2, abs=0.2) and restored > noisy + 8
 
 
 def test_a_bad_file_is_refused_in_words(page):
     letter = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear Sir or Madam"}
-    page.set_input_files(".dncnn-see input[type=file]", letter)
+    page.set_input_files("#explorer .dncnn-see input[type=file]", letter)
     page.wait_for_selector('.dncnn-error:has-text("letter.png is no picture")')
-    assert page.get_by_label("picture", exact=True).input_value() == "pagoda"
+    assert page.locator("#explorer").get_by_label("picture", exact=True).input_value() == "pagoda"
 
 
 def test_axe_finds_nothing_serious(page, chromium):
@@ -192,6 +194,9 @@ def test_axe_finds_nothing_serious(page, chromium):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_timeout(200)
+            browser.settle(page)
+            page.wait_for_timeout(500)  # what is old is pale until then
             found = page.evaluate("axe.run({preload: false}).then((result) => result.violations)")
             told = [(v["impact"], v["id"], v["nodes"][0]["html"][:200]) for v in found]
             assert [v for v in told if v[0] in ("serious", "critical", "moderate")] == [], scheme

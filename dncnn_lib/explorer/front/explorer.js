@@ -9,7 +9,8 @@
 //                         width}, views: [left, right]}. Calls show(answer) once or more, the last time
 //                         with all numbers, unless it is called anew; done when the first answer is there.
 //                         answer: {region, pictures: two of {height, width, channels, pixels}, method,
-//                         quick, waiting, psnr, noisyPsnr, numbers}, or {error: text}
+//                         quick, waiting, psnr, noisyPsnr, numbers}, or {error: text}; the region may at
+//                         first be a part of the one that was asked for
 //   open(bytes, name)     a picture of a file: {name, label, height, width, channels, whole}
 //   code(setting)         Python that makes what is seen
 //   watch(tell)           calls tell(text or "") when the engine is gone or back
@@ -312,12 +313,13 @@ class Explorer {
       return;
     }
     this.answer = { ...answer, setting };
-    this.picture.receive(answer, this.state);
-    this.write(answer, setting);
+    const whole = ["top", "left", "height", "width"].every((name) => answer.region[name] === setting.region[name]);
+    this.picture.receive(answer, this.state, whole);
+    this.write(answer, setting, whole);
     if (answer.numbers) this.busy(false);
   }
 
-  write(answer, setting) {
+  write(answer, setting, whole) {
     const { noisyPsnr, psnr, numbers, region } = answer;
     const gain = psnr - noisyPsnr;
     this.psnr.textContent = decibels(psnr);
@@ -327,7 +329,7 @@ class Explorer {
     const level = this.catalogue.kinds[setting.noise].level;
     const words = `${setting.noise}, ${level} ${setting.level}: noisy ${decibels(noisyPsnr)} dB, restored by ${answer.method} ${decibels(psnr)} dB`;
     this.picture.canvas.setAttribute("aria-label", `${this.nameOf(setting.picture)}, left ${setting.views[0]}, right ${setting.views[1]}; ${words}`);
-    this.status.textContent = words + this.later(answer, setting);
+    this.status.textContent = words + this.later(answer, setting, whole);
     if (numbers) {
       const similarity = (value) => (Number.isFinite(value) ? value.toFixed(2) : "–");
       this.ssim.textContent = similarity(numbers.ssim);
@@ -346,8 +348,8 @@ class Explorer {
     this.writeCode();
   }
 
-  later({ quick, waiting }, setting) {
-    if (!quick) return "";
+  later({ quick, waiting }, setting, whole) {
+    if (!quick) return whole ? "" : " (the middle; the rest follows when your hand rests)";
     const method = this.catalogue.methods.find(({ name }) => name === setting.method);
     const fetched = method.size && !this.engine.has?.(method.name) ? `, once its ${megabytes(method.size)} are here` : "";
     const seconds = waiting >= 1 && Number.isFinite(waiting) ? `, in about ${waiting.toFixed(0)} s` : "";

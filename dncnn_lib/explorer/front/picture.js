@@ -76,8 +76,11 @@ export class Picture {
     this.draw();
   }
 
-  receive(answer, state) {
-    this.answer = { region: answer.region, images: answer.pictures.map(canvasOf) };
+  // whole: the answer is of all that is seen; one of a part of it is drawn on the last that was.
+  receive(answer, state, whole) {
+    if (whole) this.under = null;
+    else if (!this.answer?.part) this.under = this.answer;
+    this.answer = { part: !whole, region: answer.region, images: answer.pictures.map(canvasOf) };
     this.show(state, this.size);
     this.canvas.dataset.region = `${answer.region.height}×${answer.region.width}`;
     this.canvas.dataset.number = Number(this.canvas.dataset.number ?? 0) + 1;
@@ -93,34 +96,41 @@ export class Picture {
     context.clearRect(0, 0, width, height);
     if (!this.answer || !this.state) return;
     const { compare, swipe } = this.state;
-    const [left, right] = this.answer.images;
     const cut = Math.round(swipe * width);
     context.imageSmoothingEnabled = this.zoom * dots < 1;
     if (compare === "swipe") {
-      this.put(context, left, [0, 0, cut, height], [0, 0, width, height]);
-      this.put(context, right, [cut, 0, width - cut, height], [0, 0, width, height]);
+      this.put(context, 0, [0, 0, cut, height], [0, 0, width, height]);
+      this.put(context, 1, [cut, 0, width - cut, height], [0, 0, width, height]);
     } else if (compare === "beside") {
       const [paneHeight, paneWidth] = this.pane;
       const second = width >= height ? [width - paneWidth, 0] : [0, height - paneHeight];
-      for (const [image, corner] of [[left, [0, 0]], [right, second]]) {
+      for (const [which, corner] of [[0, 0], second].entries()) {
         const box = [...corner, paneWidth, paneHeight];
-        this.put(context, image, box, box);
+        this.put(context, which, box, box);
       }
-    } else this.put(context, this.held ? left : right, [0, 0, width, height], [0, 0, width, height]);
+    } else this.put(context, this.held ? 0 : 1, [0, 0, width, height], [0, 0, width, height]);
     this.label(width, height, cut);
   }
 
-  // An image of the region in a box [x, y, width, height] of the screen, cut to another.
-  put(context, image, cut, [x, y, width, height]) {
-    const { region } = this.answer;
-    const [zoom, at] = [this.zoom, this.at];
+  // What is seen of one of the two pictures, in a box of the screen, cut to another.
+  put(context, which, cut, box) {
     context.save();
     context.beginPath();
     context.rect(...cut);
     context.clip();
-    const [row, column] = [(region.top - at[0]) * zoom + height / 2, (region.left - at[1]) * zoom + width / 2];
-    context.drawImage(image, x + column, y + row, region.width * zoom, region.height * zoom);
+    if (this.under) {
+      context.globalAlpha = 0.4;
+      this.place(context, this.under, which, box);
+      context.globalAlpha = 1;
+    }
+    this.place(context, this.answer, which, box);
     context.restore();
+  }
+
+  place(context, { region, images }, which, [x, y, width, height]) {
+    const [zoom, at] = [this.zoom, this.at];
+    const [row, column] = [(region.top - at[0]) * zoom + height / 2, (region.left - at[1]) * zoom + width / 2];
+    context.drawImage(images[which], x + column, y + row, region.width * zoom, region.height * zoom);
   }
 
   label(width, height, cut) {

@@ -6,7 +6,8 @@ import { fromBytes, image, paste, reduced, toBytes } from "./image.js";
 import { psnr } from "./measures.js";
 import { Pool } from "./pool.js";
 
-const BUDGET = 150; // milliseconds for a picture that follows the hand
+const BUDGET = 80; // milliseconds for a picture that follows the hand
+const SMALLEST = 96; // pixels, the side of the least that follows it
 const PAUSE = 150; // milliseconds without a change after which the controls are taken to rest
 const STRIP = 64 * 256; // pixels a large network restores before it asks whether that is still wanted
 const UPLOAD = "your picture";
@@ -31,6 +32,9 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 class Pace {
   constructor() {
     this.rates = new Map();
+  }
+  knows(method) {
+    return this.rates.has(method);
   }
   expected(method, pixels) {
     return (this.rates.get(method) ?? Infinity) * pixels;
@@ -91,11 +95,13 @@ export class BrowserEngine {
     }
     const method = this.methods.get(setting.method);
     const quick = this.quick(method, setting.region);
-    const found = await this.restored(setting, quick, stale);
-    if (!found) return;
+    const region = this.part(setting.region, quick);
+    const images = await this.restored({ ...setting, region }, quick, stale);
+    if (!images) return;
     this.last = null;
-    show(this.answer({ images: found, method: quick }, setting));
-    this.complete(setting, { key, images: found, method: quick }, stale, show).catch((error) => {
+    const found = { key, images, method: quick, region };
+    show(this.answer(found, setting));
+    this.complete(setting, found, stale, show).catch((error) => {
       if (!stale()) show({ error: error.message });
     });
   }
@@ -108,26 +114,43 @@ export class BrowserEngine {
     return this.methods.get(method.channels === 3 ? "cdncnn-b-small" : "dncnn-3-small");
   }
 
+  // As much of a region, from its middle, as the method can restore in time.
+  part(region, method) {
+    const pixels = region.height * region.width;
+    const share = Math.sqrt(BUDGET / this.pace.expected(method.name, pixels));
+    if (!this.pace.knows(method.name) || share >= 0.8) return region;
+    const [height, width] = [region.height, region.width].map((side) => Math.min(Math.max(Math.round(share * side), SMALLEST), side));
+    return {
+      top: region.top + Math.floor((region.height - height) / 2),
+      left: region.left + Math.floor((region.width - width) / 2),
+      height,
+      width,
+    };
+  }
+
   async complete(setting, found, stale, show) {
     await pause(PAUSE);
     if (stale()) return;
     const method = this.methods.get(setting.method);
-    if (found.method !== method) {
-      const images = await this.restored(setting, method, stale);
+    const { region } = setting;
+    const steps = found.region === region ? [] : [found.method];
+    if (found.method !== method) steps.push(method);
+    for (const step of steps) {
+      const images = await this.restored(setting, step, stale);
       if (!images) return;
-      found = { ...found, images, method };
+      found = { ...found, images, method: step, region };
+      if (step !== method) show(this.answer(found, setting));
     }
-    const { images } = found;
-    const measured = await this.pool.one("measure", { images });
+    const measured = await this.pool.one("measure", { images: found.images });
     if (stale() || !measured) return;
     this.last = { ...found, numbers: measured.numbers };
     show(this.answer(this.last, setting));
   }
 
-  answer({ images, method, numbers }, setting) {
+  answer({ images, method, region, numbers }, setting) {
     const pixels = setting.region.height * setting.region.width;
     return {
-      region: setting.region,
+      region,
       pictures: setting.views.map((view) => viewed(images, view)),
       method: method.name,
       quick: method.name !== setting.method,
@@ -148,7 +171,7 @@ export class BrowserEngine {
     const parts = await Promise.all(jobs);
     if (stale() || parts.includes(null)) return null;
     const pixels = region.height * region.width;
-    this.pace.learn(method.name, Math.max(pixels, 64 * 64), performance.now() - start);
+    this.pace.learn(method.name, Math.max(pixels, SMALLEST ** 2), performance.now() - start);
     const images = {};
     for (const name of ["clean", "noisy", "restored"]) {
       images[name] = image(region.height, region.width, method.channels);
