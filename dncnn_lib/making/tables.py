@@ -128,7 +128,7 @@ _SETS = {
     ("gaussian", 3): ("CBSD68", "Kodak24", "McMaster"),
     ("super-resolution", 1): ("Set5", "Set14", "Urban100"),
     ("deblocking", 1): ("classic5", "LIVE1"),
-    ("camera", 3): ("Kodak24", "McMaster"),
+    ("camera", 3): ("CBSD68", "Kodak24", "McMaster"),
 }
 
 
