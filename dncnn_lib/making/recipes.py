@@ -495,7 +495,7 @@ RECIPES = (
         degradation=CameraNoise((100, 25600), light=(PHONE, 1.0)),
         stages=(
             TrainConfig(
-                steps=8000, batch_size=16, patch_size=50, optimizer="muon", lr=5e-3,
+                steps=4000, batch_size=16, patch_size=50, optimizer="muon", lr=5e-3,
                 ema=0.99, precision="auto", recalibrate=200, log_every=50, validate_every=1000,
                 checkpoint_every=250,
             ),
