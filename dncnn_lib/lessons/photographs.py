@@ -4,6 +4,7 @@ noise moved to other pixels, spectra, real pairs, the ISO slider; and the checks
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._files import DATA
 from ..camera import FINEST, PHONE, sensor_noise, to_linear, to_srgb
 from ..datasets import dataset_presence, load_dataset
 from ..degrade import CameraNoise, Degradation, apply, white_noise
@@ -42,35 +44,55 @@ BETWEEN = {
 measured it (``noiseprofiles.json``, green): in its finest band, ``camera.FINEST`` times less than
 in a pixel."""
 
+MEASURED = {
+    "Canon 5D Mark III": (1.55e-6, 2.68e-6, 4.86e-6, 9.20e-6, 1.76e-5, 3.49e-5, 6.85e-5),
+    "Nikon D3": (None, 1.34e-6, 2.60e-6, 5.11e-6, 1.03e-5, 2.12e-5, 4.53e-5),
+    "Nikon D300": (None, 3.93e-6, 6.33e-6, 1.15e-5, 2.66e-5),
+}
+"""The a of three cameras from the same file, for as many of ``ISO``, None where there is none."""
+
 _STEPS = 16_383  # of a raw file with 14 bits
 ELECTRONS = {
-    "Canon 5D Mark III": dict(zip(ISO, (67_684, 34_146, 16_835, 8_735, 4_288, 2_197, 1_085))),
-    "Nikon D3": {
-        iso: _STEPS * gain
-        for iso, gain in zip(ISO[1:], (3.88, 1.84, 0.91, 0.46, 0.24, 0.12, 0.06, 0.03))
-    },
-    "Nikon D300": {iso: _STEPS * gain for iso, gain in zip(ISO[1:], (1.27, 0.60, 0.30, 0.15))},
+    "Canon 5D Mark III": (67_684, 34_146, 16_835, 8_735, 4_288, 2_197, 1_085),
+    "Nikon D3": (None, *(_STEPS * gain for gain in (3.88, 1.84, 0.91, 0.46, 0.24, 0.12))),
+    "Nikon D300": (None, *(_STEPS * gain for gain in (1.27, 0.60, 0.30, 0.15))),
 }
-"""Electrons in a white pixel, by ISO, as owners of three cameras counted them without darktable.
-Canon: forum of Magic Lantern, topic 10111. Nikon: electrons for each step of the raw file, Bill
-Claff, photonstophotos.net, "D300 (and D3) Gain", which rounds them to hundredths."""
+"""Electrons in a white pixel of the same cameras at the same ISO, as their owners counted them
+without darktable. Canon: forum of Magic Lantern, topic 10111. Nikon: electrons for each step of the
+raw file, Bill Claff, photonstophotos.net, "D300 (and D3) Gain", rounded to hundredths."""
+
+
+def sensor_ratios() -> dict[str, list[float]]:
+    """By camera, the shot noise a that darktable's number gives, ``camera.FINEST`` times that, over
+    the one that the counted electrons give; for each ISO."""
+    return {
+        name: [FINEST * a * n for a, n in zip(MEASURED[name], counted) if n is not None]
+        for name, counted in ELECTRONS.items()
+    }
 
 
 def plot_sensors(ax: Axes | None = None) -> Axes:
-    """The shot noise a against ISO: our camera and our phone, the cameras that darktable measured,
-    and 1 over the ``ELECTRONS`` of three."""
+    """The shot noise a against ISO: of three cameras by darktable (lines) and by their
+    ``ELECTRONS`` (markers), of four fifths of all, of our camera and of our phone."""
     from matplotlib import pyplot as plt
 
-    ax = plt.subplots(figsize=(7, 4.2), layout="constrained")[1] if ax is None else ax
-    a = sensor_noise(torch.tensor(ISO, dtype=torch.float64))[0].numpy()
+    ax = plt.subplots(figsize=(7.5, 4.6), layout="constrained")[1] if ax is None else ax
     low, high = FINEST * np.array(list(BETWEEN.values())).T
-    label = "four fifths of 374 cameras"
-    ax.fill_between(list(BETWEEN), low, high, color=COLOURS["clean"], alpha=0.15, label=label)
-    ax.plot(ISO, a, color=COLOURS["clean"], label="CameraNoise, light = 1")
-    ax.plot(ISO, a / PHONE, "--", color=COLOURS["noisy"], label="CameraNoise, light = PHONE")
-    for (name, counted), colour, marker in zip(ELECTRONS.items(), SERIES, "os^"):
-        inverse = [1 / count for count in counted.values()]
-        ax.plot(list(counted), inverse, marker, color=colour, ms=5, label=f"{name}, counted")
+    ax.fill_between(
+        list(BETWEEN), low, high, color=COLOURS["clean"], alpha=0.15, label="of 374 cameras"
+    )
+    a = sensor_noise(torch.tensor(ISO, dtype=torch.float64))[0].numpy()
+    ax.plot(ISO, a, color=COLOURS["clean"], lw=2, label="CameraNoise, light = 1")
+    ax.plot(ISO, a / PHONE, "--", color=COLOURS["noisy"], lw=2, label="CameraNoise, light = PHONE")
+    for name, colour, marker in zip(ELECTRONS, SERIES, "os^"):
+        known = [
+            (iso, FINEST * measured, 1 / counted)
+            for iso, measured, counted in zip(ISO, MEASURED[name], ELECTRONS[name])
+            if counted is not None
+        ]
+        x, by_darktable, by_electrons = zip(*known)
+        ax.plot(x, by_darktable, color=colour, lw=1)
+        ax.plot(x, by_electrons, marker, color=colour, ms=5, label=f"{name}, counted")
     ax.set(xscale="log", yscale="log", xlabel="ISO", ylabel="shot noise a")
     ax.set_xticks(ISO, [f"{iso:,}" for iso in ISO], rotation=30)
     ax.minorticks_off()
@@ -182,6 +204,13 @@ def real_pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     images = load_dataset("CC15", download=False)
     names = [name.removesuffix("_real.png") for name in images if name.endswith("_real.png")]
     return {name: (images[f"{name}_real.png"], images[f"{name}_mean.png"]) for name in names}
+
+
+def recorded_noise() -> list[dict[str, str]]:
+    """The rows of ``data/tables/real_noise.csv``: the noise of each real pair, and what
+    ``CameraNoise`` makes of its clean picture at the same ISO, as ``character`` describes them."""
+    with open(DATA / "tables" / "real_noise.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def iso_words(iso: int, found: Mapping[str, Comparison]) -> str:
