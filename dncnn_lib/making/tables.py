@@ -83,6 +83,7 @@ _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "dncnn-3-small": ("DnCNN-3", _THREE),
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
+    "cdncnn-camera": ("CDnCNN-B", {name: _LEVELS[name] for name in ("gaussian", "camera")}),
     **{
         name: (paper, {"gaussian": _LEVELS["gaussian"]})
         for name, paper in {
