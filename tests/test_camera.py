@@ -75,14 +75,54 @@ def test_a_picture_without_detail_comes_back_from_the_camera():
 
 def test_the_noise_of_many_cameras_at_the_measured_iso_and_between():
     a, b = camera.sensor_noise(torch.tensor([100.0, 3200.0, 25600.0]))
-    assert a.tolist() == pytest.approx([3.4e-6, 7.3e-5, 4.2e-4], rel=1e-5)
-    assert b.tolist() == pytest.approx([4e-9, 3e-7, 2.8e-6], rel=1e-5)
+    in_finest_band = 12.5
+    assert (a / in_finest_band).tolist() == pytest.approx([3.4e-6, 7.3e-5, 4.2e-4], rel=1e-5)
+    assert (b / in_finest_band).tolist() == pytest.approx([4e-9, 3e-7, 2.8e-6], rel=1e-5)
     a, _ = camera.sensor_noise(torch.tensor(np.sqrt(1600.0 * 3200)))
-    assert a.item() == pytest.approx(np.sqrt(3.7e-5 * 7.3e-5), rel=1e-5)
+    assert a.item() / in_finest_band == pytest.approx(np.sqrt(3.7e-5 * 7.3e-5), rel=1e-5)
+
+
+def test_a_white_pixel_has_as_many_electrons_as_were_counted():
+    """In the Canon 5D Mark III (magiclantern.fm, topic 10111) and, from the gain of its 14 bits, in
+    the Nikon D3 (photonstophotos.net); the median of many cameras is within a factor of 2."""
+    counted = {100: 67_684, 3200: 2_197, 6400: 1_085}, {3200: 16_383 * 0.24, 6400: 16_383 * 0.12}
+    for of_one in counted:
+        a, _ = camera.sensor_noise(torch.tensor(list(of_one), dtype=torch.float64))
+        ratio = np.array(list(of_one.values())) * a.numpy()
+        assert (0.5 < ratio).all() and (ratio < 4).all()
+
+
+def gradient_green(raw: np.ndarray) -> np.ndarray:
+    """The green of darktable's demosaicing by gradients (PPG), written anew: along the direction
+    with the smaller differences, between the two neighbours."""
+    found, steep = [], []
+    for axis in (0, 1):
+        b3, b2, b1, f1, f2, f3 = (np.roll(raw, k, axis) for k in (3, 2, 1, -1, -2, -3))
+        guess = (b1 + f1) / 2 + (2 * raw - b2 - f2) / 4
+        found.append(guess.clip(np.minimum(b1, f1), np.maximum(b1, f1)))
+        near = abs(b2 - raw) + abs(f2 - raw) + abs(b1 - f1)
+        steep.append(3 * near + 2 * (abs(b3 - b1) + abs(f3 - f1)))
+    green = camera.bayer(*raw.shape)[1].numpy() > 0
+    return np.where(green, raw, np.where(steep[0] < steep[1], *found))
+
+
+def in_the_finest_band(plane: np.ndarray) -> float:
+    """The variance as ``noiseprofile.c`` measures it: Haar by halving, median of absolute values"""
+    rows = (plane[1::2] - plane[::2]) / 2
+    band = (rows[:, 1::2] - rows[:, ::2]) / 2
+    return (np.median(np.abs(band)) / 0.6745) ** 2
+
+
+def test_what_darktable_measures_is_a_twelfth_of_the_variance_of_a_pixel():
+    raw = np.random.default_rng(0).standard_normal((1024, 1024))
+    assert in_the_finest_band(raw) == pytest.approx(1 / 4, rel=0.02)
+    assert in_the_finest_band(gradient_green(raw)) == pytest.approx(1 / camera.FINEST, rel=0.03)
+    bilinear = camera.demosaic(torch.from_numpy(raw)[None, None])[0, 1].numpy()
+    assert in_the_finest_band(bilinear) == pytest.approx(0.75 / 16, rel=0.03)
 
 
 @pytest.mark.parametrize("iso", [100, 3200, 25600])
-@pytest.mark.parametrize("light", [1.0, 1 / 30])
+@pytest.mark.parametrize("light", [1.0, camera.PHONE])
 def test_the_sensor_has_the_variance_that_was_measured(iso, light):
     at = torch.full((1, 1, 1, 1), float(iso), dtype=torch.float64)
     a, b = (x.item() for x in camera.sensor_noise(at))
@@ -101,7 +141,7 @@ def test_nothing_is_brighter_than_white():
 
 def noise_of(value: float, channels: int = 3, **changes) -> np.ndarray:
     """(C, H, W) of a grey picture, by a phone at ISO 6400."""
-    phone = CameraNoise(**{"iso": 6400, "light": 1 / 30, "quality": None} | changes)
+    phone = CameraNoise(**{"iso": 6400, "light": camera.PHONE, "quality": None} | changes)
     return (phone(grey(value, channels), seeded()) - value)[0].numpy()
 
 
@@ -124,7 +164,7 @@ def test_a_camera_without_colours_has_independent_pixels():
 def test_more_iso_and_less_light_are_more_noise():
     levels = [noise_of(0.4, iso=iso).std() for iso in (100, 800, 6400, 25600)]
     assert levels == sorted(levels) and levels[3] > 5 * levels[0]
-    assert noise_of(0.4, light=1.0).std() < 0.3 * noise_of(0.4).std()
+    assert noise_of(0.4, light=30 * camera.PHONE).std() < 0.3 * noise_of(0.4).std()
 
 
 def test_the_errors_of_demosaicing_are_not_noise():
@@ -143,7 +183,7 @@ def test_the_file_is_a_jpeg_of_that_quality():
 
 
 def test_every_image_of_a_batch_draws_its_own_iso_on_a_logarithmic_scale():
-    shots = CameraNoise((100, 25600), light=1 / 30, quality=None)(
+    shots = CameraNoise((100, 25600), light=camera.PHONE, quality=None)(
         grey(0.4, side=24).expand(64, -1, -1, -1), seeded()
     )
     deviation = shots.std((1, 2, 3)).log()
@@ -153,7 +193,7 @@ def test_every_image_of_a_batch_draws_its_own_iso_on_a_logarithmic_scale():
 
 
 def test_every_image_of_a_batch_draws_its_own_light():
-    shots = CameraNoise(3200, light=(camera.PHONE, 1.0), quality=None)(
+    shots = CameraNoise(3200, light=(camera.PHONE / 10, 1.0), quality=None)(
         grey(0.4, side=24).expand(32, -1, -1, -1), seeded()
     )
     deviation = shots.std((1, 2, 3))

@@ -17,6 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from dncnn_lib import evaluation
+from dncnn_lib.camera import PHONE
 from dncnn_lib.datasets import image_set
 from dncnn_lib.degrade import CameraNoise, GaussianNoise, JPEGCompression, PoissonNoise, apply
 from dncnn_lib.evaluation import (
@@ -356,7 +357,7 @@ def test_deblocking_is_pillows_grey_jpeg_of_the_luma():
 def test_the_camera_is_a_phones():
     image = picture(40, 48, 3)
     shown = PROTOCOLS["camera"].compare(UNCHANGED, image, 6400, seed=3)
-    noisy = apply(CameraNoise(6400, light=1 / 30), image, seed=3)
+    noisy = apply(CameraNoise(6400, light=PHONE), image, seed=3)
     assert np.array_equal(shown.degraded, noisy) and np.array_equal(shown.clean, image)
 
 

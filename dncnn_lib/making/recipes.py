@@ -39,6 +39,7 @@ class Recipe:
     training_set: str = "bsd432"
     colour: bool = False
     validation: tuple[str, float] = ("Set12", 25.0)
+    validation_task: str = "gaussian"
     tasks: tuple[str, ...] = ("gaussian",)
     architecture: str = "dncnn"
 
@@ -478,14 +479,15 @@ RECIPES = (
         degradation=CameraNoise((100, 25600), light=(PHONE, 1.0)),
         stages=(
             TrainConfig(
-                steps=6000, batch_size=16, patch_size=50, optimizer="muon", lr=5e-3,
+                steps=4000, batch_size=16, patch_size=50, optimizer="muon", lr=5e-3,
                 ema=0.99, precision="auto", recalibrate=200, log_every=50, validate_every=1000,
                 checkpoint_every=250,
             ),
         ),
         start="cdncnn-b-small",
         colour=True,
-        validation=("McMaster", 25.0),
+        validation=("samples", 6400),
+        validation_task="camera",
         tasks=("gaussian", "camera"),
     ),
     # FFDNet gives the image, not a residual, so that all of the image has to pass every layer. Over

@@ -118,10 +118,10 @@ def _suffix(stage: int) -> str:
 
 
 def _validation(recipe: Recipe, channels: int) -> Callable[[nn.Module], float]:
-    name, sigma = recipe.validation
-    sets = measured_sets("gaussian", channels)
+    (name, level), task = recipe.validation, recipe.validation_task
+    sets = measured_sets(task, channels)
     watched = sets.get(name, sets["samples"])
-    return lambda net: mean_psnr(net, watched, "gaussian", sigma)
+    return lambda net: mean_psnr(net, watched, task, level)
 
 
 def _stages_in(out: Path, recipe: Recipe, data: str) -> list[dict[str, Any]]:

@@ -84,6 +84,7 @@ _PAPER: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
     "cdncnn-b": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "cdncnn-b-small": ("CDnCNN-B", {"gaussian": _LEVELS["gaussian"]}),
     "ffdnet": ("FFDNet", {"gaussian": _LEVELS["gaussian"]}),
+    "cdncnn-camera": ("CDnCNN-B", {name: _LEVELS[name] for name in ("gaussian", "camera")}),
     **{
         name: (paper, {"gaussian": _LEVELS["gaussian"]})
         for name, paper in {
@@ -129,7 +130,7 @@ _SETS = {
     ("gaussian", 3): ("CBSD68", "Kodak24", "McMaster"),
     ("super-resolution", 1): ("Set5", "Set14", "Urban100"),
     ("deblocking", 1): ("classic5", "LIVE1"),
-    ("camera", 3): ("Kodak24", "McMaster"),
+    ("camera", 3): ("CBSD68", "Kodak24", "McMaster"),
 }
 
 

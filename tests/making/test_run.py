@@ -216,6 +216,17 @@ def test_without_validation_there_is_none_on_the_way(tiny, tmp_path):
     assert [step.val_psnr for step in steps] == [None] * 4
 
 
+def test_on_the_way_the_network_is_measured_on_its_own_task(tiny, tmp_path):
+    own = replace(tiny, validation=("samples", 10), validation_task="deblocking")
+    out = tmp_path / "net.safetensors"
+    *_, last = run(own, out, device="cpu")
+    finished, found = zoo.load_pretrained(out), {}
+    for task in ("gaussian", "deblocking"):
+        found[task] = measure(finished, {"s": samples.held_out_images()}, task, [10])["s"]["10"]
+    assert last.val_psnr == pytest.approx(found["deblocking"], abs=2e-3)
+    assert abs(found["gaussian"] - found["deblocking"]) > 0.1
+
+
 def test_divergence_stops_the_run(tiny, tmp_path):
     wild = with_changes(tiny, optimizer="sgd", lr=1e30, clip_norm=None)
     message = r"^the loss is (nan|inf) at step \d: the training diverged\. .*net\.ckpt was not "
