@@ -490,9 +490,9 @@ RECIPES = (
         validation_task="camera",
         tasks=("gaussian", "camera"),
     ),
-    # FFDNet gives the image, not a residual, so that all of the image has to pass every layer. Over
-    # 200 steps of a narrow one (24 maps), it did so better without batch norm (26 dB at sigma = 25,
-    # with it 24) and at a third of the rate of the others. Half an hour of one core: small batches.
+    # FFDNet gives the image, not a residual, so that all of the image has to pass every layer. In
+    # short trials it did so better without batch norm and at a third of the rate of the others.
+    # Three quarters of an hour of one core: small batches.
     Recipe(
         name="ffdnet",
         effort="cpu",
