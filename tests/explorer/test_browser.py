@@ -183,7 +183,7 @@ def test_the_strip_below_can_be_read_in_the_dark(kind, page):
             "() => window.jupyterapp.commands.execute('apputils:change-theme', "
             "{theme: 'JupyterLab Dark'})"
         )
-        page.wait_for_selector("body[data-jp-theme-light=false]")
+        page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     else:
         page.emulate_media(color_scheme="dark")
     light = """selector => {
