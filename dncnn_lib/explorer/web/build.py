@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import priors, samples, zoo
+from ... import samples, zoo
 from ...images import as_uint8
+from ...model import DnCNN
 from .. import view
 from ..bundle import bundle
 from ..export import to_onnx
@@ -112,7 +113,8 @@ def _needs(name: str, size: int) -> dict[str, Any]:
 
 
 def _is_network(name: str) -> bool:
-    return name != view.MEDIAN and name not in priors.PRIORS
+    """Whether it is a DnCNN, which can be exported; those that are told σ are not."""
+    return name in zoo.model_names() and isinstance(zoo.load_pretrained(name), DnCNN)
 
 
 def _network(name: str) -> bytes:

@@ -6,9 +6,10 @@ const f = Math.fround;
 const clamp = (value) => Math.min(Math.max(value, 0), 1);
 const WHITE_BALANCE = [2.1, 1.0, 1.7];
 const ISO = [100, 400, 1600, 3200, 6400, 12800, 25600];
-const SHOT = [3.4e-6, 1.0e-5, 3.7e-5, 7.3e-5, 1.4e-4, 2.5e-4, 4.2e-4];
-const READ = [4e-9, 2e-8, 1.3e-7, 3.0e-7, 7.9e-7, 1.6e-6, 2.8e-6];
-export const PHONE = 1 / 30;
+const FINEST = 12.5;
+const SHOT = [3.4e-6, 1.0e-5, 3.7e-5, 7.3e-5, 1.4e-4, 2.5e-4, 4.2e-4].map((a) => FINEST * a);
+const READ = [4e-9, 2e-8, 1.3e-7, 3.0e-7, 7.9e-7, 1.6e-6, 2.8e-6].map((b) => FINEST * b);
+export const PHONE = FINEST / 30;
 
 // Straight lines between what was measured, on logarithmic scales.
 function between(iso, known) {
