@@ -1,5 +1,7 @@
 // Python for what is seen: see view.code_for.
 
+import { PHONE } from "./camera.js";
+
 const DEGRADATIONS = {
   Gaussian: (level) => `GaussianNoise(sigma=${level})`,
   Poisson: (level) => `PoissonNoise(peak=${level})`,
@@ -7,7 +9,7 @@ const DEGRADATIONS = {
   quantisation: (level) => `Quantisation(levels=${level})`,
   JPEG: (level) => `JPEGCompression(quality=${level})`,
   "down-up": (level) => `DownUp(scale=(${level},))`,
-  "phone camera": (level) => `CameraNoise(iso=${level}, light=${1 / 30}, quality=95)`,
+  "phone camera": (level) => `CameraNoise(iso=${level}, light=${PHONE}, quality=95)`,
 };
 
 const decimal = (value) => (Number.isInteger(value) ? value.toFixed(1) : String(value));

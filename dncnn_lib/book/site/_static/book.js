@@ -68,8 +68,14 @@ function reachScrolled() {
   }
 }
 
+// MyST-NB names what unfolds otherwise than it reads.
+function nameFolds() {
+  for (const fold of document.querySelectorAll("details > summary[aria-label]")) fold.removeAttribute("aria-label");
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   reachScrolled();
+  nameFolds();
   document.querySelectorAll(".live").forEach(offerExplorer);
   document.querySelectorAll(".receptive-field").forEach(showField);
 });
