@@ -164,14 +164,20 @@ def test_a_picture_of_one_s_own_is_explored_as_in_python(page, monkeypatch):
         assert away.max() <= 1, name
 
 
-def test_the_first_picture_comes_from_the_link(page):
+def test_the_first_picture_comes_from_the_link(page, monkeypatch):
     assert page.locator("#explorer").get_by_label("picture", exact=True).input_value() == "pagoda"
     assert "left noisy, right restored" in page.get_attribute(
         "#explorer .dncnn-picture", "aria-label"
     )
     words = page.inner_text("#explorer .dncnn-status")
     noisy, restored = map(float, re.findall(r"([\d.]+) dB", words))
-    assert noisy == pytest.approx(20.2, abs=0.2) and restored > noisy + 8
+    seen = page.get_attribute("#explorer .dncnn-picture", "data-region").split("×")
+    (height, width), picture = map(int, seen), dn.sample_image("pagoda")
+    top, left = ((whole - part) // 2 for whole, part in zip(picture.shape, (height, width)))
+    region = Region(top, left, height, width)
+    shown = expected(picture, Setting(method="dncnn-3-small", region=region), monkeypatch)
+    assert noisy == pytest.approx(shown.comparison.degraded_psnr, abs=0.06)
+    assert restored == pytest.approx(shown.comparison.psnr, abs=0.06)
 
 
 def test_a_bad_file_is_refused_in_words(page):

@@ -8,15 +8,19 @@ globalThis.dncnnAsset = (name, text, compressed) => arrived.set(name, { text, co
 
 const begun = new Map();
 
-// The bytes of an asset, loaded at most once.
-export function asset(name) {
+// The bytes of an asset as a stream; its script is loaded at most once.
+export async function stream(name) {
   if (!begun.has(name)) {
     const promise = loaded(name);
     promise.catch(() => begun.delete(name)); // may be tried again
     begun.set(name, promise);
   }
-  return begun.get(name);
+  const { bytes, compressed } = await begun.get(name);
+  const whole = new Blob([bytes]).stream();
+  return compressed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
 }
+
+export const asset = async (name) => new Uint8Array(await new Response(await stream(name)).arrayBuffer());
 
 async function loaded(name) {
   await new Promise((resolve, reject) => {
@@ -28,8 +32,13 @@ async function loaded(name) {
   });
   const { text, compressed } = arrived.get(name);
   arrived.delete(name);
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  if (!compressed) return bytes;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  return { bytes: decoded(text), compressed };
+}
+
+function decoded(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }

@@ -1,13 +1,13 @@
 // The explorer's engine in the browser: what front/explorer.js asks of an engine, without a kernel.
 
-import { asset } from "./assets.js";
+import { asset, stream } from "./assets.js";
 import { codeFor } from "./code.js";
 import { fromBytes, image, paste, reduced, toBytes } from "./image.js";
 import { psnr } from "./measures.js";
 import { Pool } from "./pool.js";
 
 const BUDGET = 80; // milliseconds for a picture that follows the hand
-const SMALLEST = 96; // pixels, the side of the least that follows it
+const SMALLEST = 128; // pixels, the side of the least that follows it
 const PAUSE = 150; // milliseconds without a change after which the controls are taken to rest
 const STRIP = 64 * 256; // pixels a large network restores before it asks whether that is still wanted
 const UPLOAD = "your picture";
@@ -32,9 +32,6 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 class Pace {
   constructor() {
     this.rates = new Map();
-  }
-  knows(method) {
-    return this.rates.has(method);
   }
   expected(method, pixels) {
     return (this.rates.get(method) ?? Infinity) * pixels;
@@ -72,8 +69,11 @@ export class BrowserEngine {
   async start() {
     const pool = await this.pooled;
     const name = this.gpu ? "runtime-gpu" : "runtime";
-    const [script, wasm] = await Promise.all([asset(`${name}-script`), asset(name)]);
-    const runtime = { script: new TextDecoder().decode(script), wasm: wasm.buffer, gpu: this.gpu, threads: 1 };
+    // compiled once, while it is being unpacked, for all workers
+    const headers = { "Content-Type": "application/wasm" };
+    const compiled = stream(name).then((bytes) => WebAssembly.compileStreaming(new Response(bytes, { headers })));
+    const [script, module] = await Promise.all([asset(`${name}-script`), compiled]);
+    const runtime = { script: new TextDecoder().decode(script), module, gpu: this.gpu };
     await pool.all("start", { runtime });
   }
 
@@ -117,8 +117,8 @@ export class BrowserEngine {
   // As much of a region, from its middle, as the method can restore in time.
   part(region, method) {
     const pixels = region.height * region.width;
-    const share = Math.sqrt(BUDGET / this.pace.expected(method.name, pixels));
-    if (!this.pace.knows(method.name) || share >= 0.8) return region;
+    const share = Math.sqrt(BUDGET / this.pace.expected(method.name, pixels)); // 0 where it is not known yet
+    if (share >= 0.8 || !method.network) return region;
     const [height, width] = [region.height, region.width].map((side) => Math.min(Math.max(Math.round(share * side), SMALLEST), side));
     return {
       top: region.top + Math.floor((region.height - height) / 2),

@@ -9,13 +9,16 @@ const [pictures, networks, degraded] = [new Map(), new Map(), new Degraded()];
 let ort = null;
 let providers = ["wasm"];
 
-// runtime: {script, wasm}: the source of onnxruntime-web as a module, and its WebAssembly.
-async function start({ script, wasm, gpu, threads }) {
+// runtime: {script, module, gpu}: the source of onnxruntime-web as a module, and its WebAssembly.
+async function start({ script, module, gpu }) {
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   ort = await import(url);
   URL.revokeObjectURL(url);
-  ort.env.wasm.wasmBinary = wasm;
-  ort.env.wasm.numThreads = threads;
+  // It takes bytes only, and would compile them anew in each worker; it is given what is compiled.
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (_, imports) => ({ module, instance: await instantiate(module, imports) });
+  ort.env.wasm.wasmBinary = new ArrayBuffer(8);
+  ort.env.wasm.numThreads = 1;
   if (gpu) providers = ["webgpu", "wasm"];
 }
 
