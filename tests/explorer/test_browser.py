@@ -223,17 +223,17 @@ def test_two_pages_do_not_disturb_one_another(kind, address, page, chromium):
 def test_closing_the_page_ends_its_kernel(kind, address, page, chromium):
     if kind == "lab":
         pytest.skip("a notebook keeps its kernel")
-    kernels = browser.kernel_sizes
-    before = len(kernels())
     other = chromium.new_page()
     browser.open_explorer(kind, address, other)
-    assert len(kernels()) == before + 1
+    browser.settle(other)
+    running = len(browser.kernel_sizes())
+    assert running >= 2
     other.close(run_before_unload=True)
     for _ in range(100):
-        if len(kernels()) == before:
+        if len(browser.kernel_sizes()) == running - 1:
             break
         page.wait_for_timeout(100)
-    assert len(kernels()) == before
+    assert len(browser.kernel_sizes()) == running - 1
 
 
 def test_after_a_restart_of_the_kernel_the_page_says_so(kind, page):
