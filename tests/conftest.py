@@ -2,6 +2,7 @@
 
 import ctypes
 
+import browser
 import pytest
 import torch
 
@@ -15,6 +16,32 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A running Chromium, driven by Playwright; without one the test is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if not browser.chromium():
+        pytest.skip("needs Chromium: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(
+            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script that finds the faults which a reader without a mouse or without eyes would meet;
+    npm fetches it once, and without npm the test is skipped."""
+    from dncnn_lib.explorer.web import npm
+
+    try:
+        return (npm.package("axe-core") / "axe.min.js").read_text("utf-8")
+    except RuntimeError as error:
+        pytest.skip(str(error).splitlines()[0])
 
 
 class Malloc:

@@ -7,20 +7,15 @@ import re
 import urllib.parse
 from pathlib import Path
 
-import browser
 import pytest
 from helpers import raises
 
 from dncnn_lib.book import building
-from dncnn_lib.explorer.web import npm
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDTHS = {"projector": (1280, 720), "phone": (390, 844)}
 
 pytestmark = pytest.mark.slow
-needs_chromium = pytest.mark.skipif(
-    not browser.chromium(), reason="needs Chromium: apt install chromium"
-)
 
 
 @pytest.fixture(scope="module")
@@ -102,26 +97,6 @@ def test_a_book_that_fails_leaves_the_old_one(site, tmp_path):
 # ------------------------------------------------------------------------------------- in Chromium
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(
-            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def axe():
-    """What finds the faults that a reader without a mouse or without eyes would meet."""
-    try:
-        return (npm.package("axe-core") / "axe.min.js").read_text("utf-8")
-    except RuntimeError as error:
-        pytest.skip(str(error))
-
-
 @pytest.fixture(params=WIDTHS)
 def page(request, chromium):
     """A page without a network, in which nothing may fail."""
@@ -137,7 +112,6 @@ def page(request, chromium):
     context.close()
 
 
-@needs_chromium
 @pytest.mark.parametrize("name", ["index", "01_noise", "glossary", "solutions/01_noise"])
 def test_a_page_fits_its_window_and_breaks_no_serious_rule_of_accessibility(site, page, axe, name):
     page.goto((site / f"{name}.html").as_uri())
@@ -147,13 +121,11 @@ def test_a_page_fits_its_window_and_breaks_no_serious_rule_of_accessibility(site
     assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
 
 
-@needs_chromium
 def test_formulas_are_drawn(site, page):
     page.goto((site / "01_noise.html").as_uri())
     page.wait_for_selector("mjx-container svg")
 
 
-@needs_chromium
 def test_the_receptive_field_follows_its_slider(site, page):
     page.goto((site / "03_building_dncnn.html").as_uri())
     field, depth = page.locator(".receptive-field"), page.locator(".receptive-field input")
@@ -165,13 +137,11 @@ def test_the_receptive_field_follows_its_slider(site, page):
     assert field.locator("canvas").screenshot() != before
 
 
-@needs_chromium
 def test_the_search_finds_a_word_of_a_lesson(site, page):
     page.goto((site / "search.html").as_uri() + "?q=Poisson")
     page.locator("ul.search a", has_text="01 · Noise").first.wait_for()
 
 
-@needs_chromium
 def test_the_explorer_starts_in_the_page_and_answers(site, page):
     page.goto((site / "00_start_here.html").as_uri())
     if not (site / "_static" / "explorer").exists():

@@ -13,21 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser.chromium(), reason="needs Chromium: apt install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(
-            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=browser.SERVERS)
@@ -42,7 +28,7 @@ def address(kind, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(kind, address, chromium):
+def page(chromium, kind, address):
     opened = chromium.new_page(viewport={"width": 1280, "height": 720})
     opened.set_default_timeout(60_000)
     opened.failures = []

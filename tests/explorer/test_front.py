@@ -9,11 +9,7 @@ from node import FRONT
 from dncnn_lib.explorer import view
 from dncnn_lib.explorer.bundle import bundle
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser.chromium(), reason="needs Chromium: apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 ENGINE = """([catalogue, source]) => {
     const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
@@ -49,16 +45,6 @@ ENGINE = """([catalogue, source]) => {
     document.body.style.margin = 0;
     return import(url).then(({ mount }) => (window.mount = mount));
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(
-            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -21,12 +21,8 @@ from dncnn_lib.degrade import KINDS
 from dncnn_lib.explorer import export, view
 from dncnn_lib.explorer.view import Region, Setting
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 pytest.importorskip("onnx", reason="needs onnx")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser.chromium(), reason="needs Chromium: apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 NETWORKS = ["dncnn-3-small", "cdncnn-b-small", "dncnn-b"]
 
 
@@ -44,17 +40,7 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(
-            executable_path=browser.chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def page(address, chromium):
+def page(chromium, address):
     opened = chromium.new_page(viewport={"width": 1280, "height": 720})
     opened.set_default_timeout(120_000)
     opened.failures, opened.asked_for = [], []
@@ -187,15 +173,9 @@ def test_a_bad_file_is_refused_in_words(page):
     assert page.locator("#explorer").get_by_label("picture", exact=True).input_value() == "pagoda"
 
 
-def test_axe_finds_nothing_serious(page, chromium):
-    from dncnn_lib.explorer.web.npm import package
-
-    try:
-        axe = package("axe-core") / "axe.min.js"
-    except RuntimeError as error:
-        pytest.skip(str(error).splitlines()[0])
+def test_axe_finds_nothing_serious(page, axe):
     page.evaluate("window.other?.then((one) => one.close())")
-    page.add_script_tag(content=axe.read_text("utf-8"))
+    page.add_script_tag(content=axe)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
