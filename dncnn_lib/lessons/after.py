@@ -1,5 +1,5 @@
-"""Lessons 12 and 12b, After DnCNN: trainings without clean images, a slider for the σ that is told,
-textures with a known law, what came later; and the checks of the exercises."""
+"""Lesson 12, After DnCNN: trainings without clean images, a slider for the σ that is told, what
+came later; and the checks of the exercises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from .._files import DATA
 from ..degrade import GaussianNoise
 from ..evaluation import Comparison, compare
-from ..images import as_uint8
 from ..model import DnCNN
 from ..show.panels import panel
 from ..show.pictures import COLOURS, screen_width, side_by_side
@@ -82,56 +81,6 @@ def at_hidden_pixels(degradation: Task, *, hide: bool) -> Task:
     return clean_targets
 
 
-def noisy_pairs(images: Sequence[np.ndarray], sigma: float, seed: int = 0) -> list[np.ndarray]:
-    """Pictures of which there are just two noisy versions, for ``from_pairs`` and ``train``: arrays
-    (H, W, 3) in [0, 1].
-
-    images: uint8 (H, W), clean. sigma: of the noise, on the 0–255 scale; it is drawn once. The
-    channels are (x + 1)/3 of the clean and of the two noisy pictures, so that noise below 0 and
-    above 1 has room. Training patches are 8-bit; that rounds the noise to three grey levels.
-    """
-    noise, generator = GaussianNoise(sigma), torch.Generator().manual_seed(seed)
-    found = []
-    for image in images:
-        clean = torch.from_numpy(image)[None, None].float() / 255
-        versions = torch.cat([clean, noise(clean, generator), noise(clean, generator)])
-        found.append(((versions[:, 0] + 1) / 3).clamp(0, 1).permute(1, 2, 0).numpy())
-    return found
-
-
-def from_pairs(*, clean_targets: bool) -> Task:
-    """A task on patches of ``noisy_pairs``: one noisy version is given, and the other is the
-    target, or the clean picture. Which of the two is given is drawn for each patch."""
-
-    def task(patches: Tensor, generator: torch.Generator):
-        clean, first, second = (3 * patches - 1).split(1, dim=1)
-        chance = torch.rand((len(patches), 1, 1, 1), generator=generator) < 0.5
-        given, other = torch.where(chance, first, second), torch.where(chance, second, first)
-        return given, clean if clean_targets else other
-
-    return task
-
-
-# ------------------------------------------------------------------------------------ a known prior
-
-
-def gaussian_textures(
-    count: int, side: int = 128, seed: int = 0
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures with a known law: (``count`` uint8 arrays (side, side), their spectrum).
-
-    Normal numbers, correlated over some three pixels, with mean ½ and standard deviation 0.13; one
-    value in some ten thousand is cut off at black or white. The spectrum (side, side) is the mean
-    of |F(x − ½)|² over the number of pixels, F the discrete Fourier transform.
-    """
-    f = np.fft.fftfreq(side)
-    spectrum = (1 + (6 * np.pi) ** 2 * (f[:, None] ** 2 + f**2)) ** -1.5
-    spectrum *= 0.13**2 / spectrum.mean()
-    white = np.random.default_rng(seed).standard_normal((count, side, side))
-    textures = 0.5 + np.fft.ifft2(np.fft.fft2(white) * np.sqrt(spectrum)).real
-    return [as_uint8(texture.clip(0, 1)) for texture in textures], spectrum
-
-
 # ---------------------------------------------------------------------------------- what came later
 
 
@@ -169,6 +118,11 @@ def later_methods() -> list[Later]:
         ]
 
 
+LABELS = {"DnCNN": (4, 5, "left"), "Restormer": (4, 5, "left"), "SwinIR": (-4, -12, "right")}
+"""Where a method's name stands beside its dot, in points, and how it is aligned; the others' stand
+below on the right. These would lie on one another there."""
+
+
 def plot_later(methods: Sequence[Later], psnr: Mapping[str, float]) -> Axes:
     """PSNR in dB against the number of parameters, on a logarithmic scale; a method without any is
     a dotted line. psnr: by method; others are left out."""
@@ -186,9 +140,9 @@ def plot_later(methods: Sequence[Later], psnr: Mapping[str, float]) -> Axes:
             colour = COLOURS["removed" if name == "DnCNN" else "restored"]
             ax.plot(found.parameters, value, "o", color=colour)
             place = {"xy": (found.parameters, value)}
-        ax.annotate(
-            f"{name} {found.year}", **place, xytext=(4, -12), textcoords="offset points", fontsize=9
-        )
+        *offset, side = LABELS.get(name, (4, -12, "left"))
+        place |= {"xytext": offset, "textcoords": "offset points", "ha": side}
+        ax.annotate(f"{name} {found.year}", **place, fontsize=9)
     ax.set(xscale="log", xlabel="parameters", ylabel="PSNR on BSD68, σ = 25 (dB)", xlim=(1e5, 2e8))
     ax.margins(y=0.15)
     ax.grid(alpha=0.3)
@@ -355,95 +309,3 @@ def hide(function: Answer, *, seed: int = 0) -> None:
     ask = asked("equal result [by equal, by other generators]", three_times, again, kind)
     hint = "all that is random comes from the generator that is passed on"
     check(ask, [(noisy, hidden)], lambda *_: [1, 0], hint=hint)
-
-
-@exercise
-def data_step(function: Answer, *, seed: int = 0) -> None:
-    """(y, known, z, r) → the x that minimises ‖known · (x − y)‖² + r ‖x − z‖²; known is 1 where y
-    was measured, else 0."""
-    rng = np.random.default_rng(seed)
-    cases = []
-    for r in (round(rng.uniform(0.1, 0.5), 2), 1.0, round(rng.uniform(2, 6), 1)):
-        shape = rng.integers(2, 6, 2)
-        known = (rng.random(shape) < 0.5).astype(np.float64)
-        known.flat[:2] = 0, 1
-        cases.append((known * rng.random(shape), known, rng.random(shape), r))
-    mistakes: dict[str, Answer] = {
-        "where nothing was measured, z is all there is": lambda y, m, z, r: (y + r * z) / (1 + r),
-        "this takes y for certain: with r > 0 there is a compromise": (
-            lambda y, m, z, r: np.where(m > 0, y, z)
-        ),
-        "r belongs to z, not to y": lambda y, m, z, r: (r * m * y + z) / (r * m + 1),
-        "set the derivative to 0 and divide by the sum of the weights": (
-            lambda y, m, z, r: m * y + r * z
-        ),
-        "z is missing": lambda y, m, z, r: m * y / (m + r),
-        "y is missing": lambda y, m, z, r: z,
-        "the squares are in the errors: r is a weight as it stands": (
-            lambda y, m, z, r: (m * y + r**2 * z) / (m + r**2)
-        ),
-        "known is 1 where y was measured": (lambda y, m, z, r: ((1 - m) * y + r * z) / (1 - m + r)),
-    }
-    check(function, cases, lambda y, m, z, r: (m * y + r * z) / (m + r), mistakes)
-
-
-@exercise
-def score(function: Answer, *, seed: int = 0) -> None:
-    """(noisy, restored, sigma): pictures in [0, 1], σ on the 0–255 scale → ∇ log p_σ(noisy)."""
-    rng = np.random.default_rng(seed)
-    cases = []
-    for sigma in rng.integers((5, 20, 40), (15, 35, 60)).tolist():
-        restored = rng.random(rng.integers(2, 6, 2))
-        noisy = restored + sigma / 255 * rng.standard_normal(restored.shape)
-        cases.append((noisy, restored, sigma))
-
-    def of(y: np.ndarray, x: np.ndarray, s: float) -> np.ndarray:
-        return (x - y) / (s / 255) ** 2
-
-    mistakes: dict[str, Answer] = {
-        "it points from the noisy picture to the likely ones": lambda *c: -of(*c),
-        "the pictures are in [0, 1], σ is on the 0–255 scale": lambda y, x, s: (x - y) / s**2,
-        "divide by σ², not by σ": lambda y, x, s: (x - y) / (s / 255),
-        "divide, do not multiply": lambda y, x, s: (x - y) * (s / 255) ** 2,
-        "this is σ² times the score": lambda y, x, s: x - y,
-        "this is the residual, which is −σ² times the score": lambda y, x, s: y - x,
-        "255 is squared with σ": lambda y, x, s: (x - y) / (s**2 / 255),
-        "σ² has no factor here": lambda *c: of(*c) / 2,
-        "the restored picture alone has no direction": lambda y, x, s: x / (s / 255) ** 2,
-    }
-    check(function, cases, of, mistakes)
-
-
-@exercise
-def longest_step(function: Answer, *, seed: int = 0) -> None:
-    """(kernel, shape) → the μ beyond which x − μ ∇½‖k ∗ x − y‖² runs away, for pictures of that
-    shape, whose convolution is periodic: 2 / max |F(k)|²."""
-    rng = np.random.default_rng(seed)
-    cases = []
-    for size, total in ((3, 1.0), (5, round(rng.uniform(1.5, 3), 1)), (1, 0.5)):
-        kernel = rng.random((size, size))
-        kernel *= total / kernel.sum()
-        cases.append((kernel, (int(rng.integers(8, 12)), int(rng.integers(12, 16)))))
-    sharpener = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.float64)
-    cases.append((sharpener / rng.integers(2, 5), (10, 12)))
-
-    def largest(kernel: np.ndarray, shape: tuple[int, int]) -> float:
-        return float(np.abs(np.fft.fft2(kernel, shape)).max())
-
-    mistakes: dict[str, Answer] = {
-        "that is the step that gets there fastest; how far may one go?": (
-            lambda k, s: 1 / largest(k, s) ** 2
-        ),
-        "the gradient has the convolution twice, once turned": lambda k, s: 2 / largest(k, s),
-        "the steepest wave decides, and it need not be the constant one": (
-            lambda k, s: 2 / k.sum() ** 2
-        ),
-        "the flattest wave does not decide": (
-            lambda k, s: 2 / np.abs(np.fft.fft2(k, s)).min() ** 2
-        ),
-        "look at the waves, not at the weights": lambda k, s: 2 / np.abs(k).max() ** 2,
-        "the sum of the squared weights is a mean over the waves": lambda k, s: 2 / (k**2).sum(),
-        "it depends on the kernel": lambda k, s: 2,
-        "this is the largest factor itself": lambda k, s: largest(k, s) ** 2,
-    }
-    check(function, cases, lambda k, s: 2 / largest(k, s) ** 2, mistakes)

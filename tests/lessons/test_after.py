@@ -1,4 +1,4 @@
-"""Lessons 12 and 12b: the level that is told, trainings without clean images, what came later."""
+"""Lesson 12: the level that is told, trainings without clean images, what came later."""
 
 from __future__ import annotations
 
@@ -67,46 +67,6 @@ def test_clean_targets_at_hidden_pixels(hide):
     answer = dn.BlindSpot(nn.Identity())(*given)
     assert torch.equal(answer[~where], clean[~where])
     assert torch.equal(answer[where], shown[where])
-
-
-@pytest.fixture
-def pairs():
-    images = [np.full((60, 50), 100, np.uint8), np.full((60, 50), 250, np.uint8)]
-    return after.noisy_pairs(images, 25, seed=3)
-
-
-def test_a_pair_is_two_noisy_versions_of_a_picture(pairs):
-    assert all(pair.shape == (60, 50, 3) and 0 <= pair.min() <= pair.max() <= 1 for pair in pairs)
-    for pair, grey in zip(pairs, (100, 250)):
-        clean, first, second = np.moveaxis(3 * pair - 1, 2, 0)
-        assert np.allclose(clean, grey / 255, atol=1e-6)
-        noise = np.stack([first - clean, second - clean]).reshape(2, -1)
-        assert np.allclose(255 * noise.std(axis=1), 25, atol=1)
-        assert np.allclose(noise.mean(axis=1), 0, atol=0.01)
-        assert abs(np.corrcoef(noise)[0, 1]) < 0.06
-
-
-@pytest.mark.parametrize("clean_targets", [True, False])
-def test_one_version_is_given_and_the_other_is_the_target(pairs, clean_targets):
-    patches = dn.PatchSampler(pairs, 8).sample(60, seeded())
-    given, target = after.from_pairs(clean_targets=clean_targets)(patches, seeded(1))
-    clean, first, second = (3 * patches - 1).split(1, dim=1)
-    is_first = (given == first).flatten(1).all(1)
-    assert torch.equal(given[~is_first], second[~is_first]) and 10 < is_first.sum() < 50
-    other = torch.where(is_first[:, None, None, None], second, first)
-    assert torch.equal(target, clean if clean_targets else other)
-
-
-def test_textures_have_their_spectrum():
-    textures, spectrum = after.gaussian_textures(200, 32, seed=1)
-    x = np.stack(textures) / 255 - 0.5
-    assert textures[0].dtype == np.uint8 and len(textures) == 200
-    found = np.mean(np.abs(np.fft.fft2(x)) ** 2, axis=0) / 32**2
-    assert np.allclose(found, spectrum, rtol=0.5) and np.mean(found / spectrum) == pytest.approx(
-        1, abs=0.02
-    )
-    assert x.std() == pytest.approx(0.13, abs=0.005)
-    assert not np.array_equal(textures[0], after.gaussian_textures(1, 32, seed=2)[0][0])
 
 
 # ---------------------------------------------------------------------------------- what came later
