@@ -7,6 +7,7 @@ python tests/browser.py time web     the same of one: lab, voila, or web, which 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -222,13 +223,24 @@ def _kernels() -> list:
     """The kernels that the servers of this process have started."""
     import psutil  # comes with ipykernel
 
-    below = psutil.Process().children(recursive=True)
-    return [p for p in below if any("ipykernel_launcher" in part for part in p.cmdline())]
+    def is_kernel(process: psutil.Process) -> bool:
+        try:
+            return any("ipykernel_launcher" in part for part in process.cmdline())
+        except psutil.NoSuchProcess:  # ended meanwhile; a zombie is one, too
+            return False
+
+    return [p for p in psutil.Process().children(recursive=True) if is_kernel(p)]
 
 
 def kernel_sizes() -> list[float]:
     """Megabytes that each Python of the server has for itself alone."""
-    return [p.memory_full_info().uss / 1e6 for p in _kernels()]
+    import psutil
+
+    sizes = []
+    for kernel in _kernels():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            sizes.append(kernel.memory_full_info().uss / 1e6)
+    return sizes
 
 
 def kill_kernels() -> None:

@@ -187,7 +187,8 @@ for _ in train(DnCNN(depth=2, width=2), [image], task, settings, checkpoint=sys.
 def test_in_a_program_of_its_own(tmp_path):
     path = tmp_path / "a.ckpt"
     done = subprocess.run([sys.executable, "-c", SCRIPT, path], capture_output=True, text=True)
-    assert done.returncode in (-signal.SIGINT, 130) and "KeyboardInterrupt" in done.stderr
+    # The status is 130, or 1 where something that torch imported runs code while Python shuts down.
+    assert done.returncode != 0 and done.stderr.splitlines()[-1] == "KeyboardInterrupt"
     assert torch.load(path, weights_only=True)["step"] == 3
 
 
