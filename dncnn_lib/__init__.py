@@ -18,7 +18,8 @@ The wings, each imported on its own:
 
 - ``priors``     the systems before DnCNN
 - ``show``       pictures, plots and panels
-- ``lessons``    a module for each lesson: its widgets, its figures, the checks of its exercises
+- ``lessons``    a module for each lesson: its widgets, its figures
+- ``keys``       for each lesson the checks of its exercises; a class goes without
 - ``explorer``   the interactive page
 - ``making``     how the networks in ``data/`` are made and measured
 - ``cli``        the command line, ``python -m dncnn_lib``

@@ -26,7 +26,7 @@ CORE = [
     {"restoring", "training"},
     {"evaluation", "records"},
 ]
-WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"book"}, {"cli"}]
+WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"keys"}, {"book"}, {"cli"}]
 LAYER = {name: number for number, names in enumerate(CORE + WINGS) for name in names}
 FACADE = {name for names in CORE for name in names} | {"making"}
 WIDGETS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}
@@ -113,8 +113,10 @@ def test_imports_go_to_lower_layers_only(module):
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_only_the_lessons_import_the_lessons(module):
-    assert place(module) == "lessons" or "lessons" not in ours(module)
+def test_only_the_keys_import_the_lessons_and_nothing_the_keys(module):
+    """A lesson looks its keys up, by ``lessons.check.from_keys``, where they are installed."""
+    assert place(module) in ("lessons", "keys") or "lessons" not in ours(module)
+    assert place(module) == "keys" or "keys" not in ours(module)
 
 
 def test_what_the_package_offers_is_of_the_core_and_the_recipes():

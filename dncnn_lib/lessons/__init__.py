@@ -1,4 +1,5 @@
-"""A module for each lesson: its widgets, the figures that only it has, and its exercises' checks.
+"""A module for each lesson: its widgets and the figures that only it has. Its exercises' checks are
+in the module of the same name in ``keys``, and are offered here.
 
 A lesson imports its own module, and nothing else imports it: ``start`` (00), ``noise`` (01),
 ``building`` (03), ``training`` (04), ``residual`` (05), ``normalisation`` (06), ``blind`` (07),

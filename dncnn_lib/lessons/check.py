@@ -5,6 +5,9 @@ drawn from a seed, another one with ``seed=1``. What would be right is never tol
 is still open is named, and stops nothing.
 
 In a class ``graded`` calls the same checks: every case counts, and what is open scores 0.
+
+The checks themselves are the keys, and have a wing of their own, ``dncnn_lib.keys``: a lesson finds
+them by ``from_keys``. The copy that students of a class install goes without.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ from __future__ import annotations
 import contextvars
 import copy
 import functools
+import importlib
+import importlib.util
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +64,44 @@ def exercise(checks: Callable[..., None]) -> Callable[..., None]:
             print(f"{_name(function)}: still open. {said}")
 
     return checked
+
+
+def from_keys(
+    lesson: str, *names: str
+) -> tuple[Callable[[str], Callable[..., None]], Callable[[], list[str]]]:
+    """A lesson's ``__getattr__`` and ``__dir__``: its checks, looked up when they are asked for in
+    the module of the same name in ``dncnn_lib.keys``.
+
+    lesson: the module's ``__name__``; names: of its checks. In a copy without keys a check says
+    that, or that the exercise is still open.
+    """
+    keys = lesson.replace(".lessons.", ".keys.")
+
+    def look_up(name: str) -> Callable[..., None]:
+        if name not in names:
+            raise AttributeError(f"module {lesson!r} has no attribute {name!r}")
+        if importlib.util.find_spec(keys.rpartition(".")[0]) is None:
+            return _without_keys(name)
+        found = getattr(importlib.import_module(keys), name)
+        found.__module__ = lesson  # so that help(lesson) lists it
+        return found
+
+    return look_up, lambda: sorted({*vars(sys.modules[lesson]), *names})
+
+
+def _without_keys(name: str) -> Callable[..., None]:
+    def check(*answer: Any, **seed: int) -> None:
+        if _tally.get() is not None:
+            raise ImportError("grading needs dncnn_lib.keys, which this copy goes without")
+        function = answer[-1] if answer else None
+        if getattr(getattr(function, "__code__", None), "co_names", ()) == ("NotImplementedError",):
+            print(f"{_name(function)}: still open. Fill it in and run this cell again.")
+        else:
+            print("This copy has no keys: the exercise is checked when it is handed in.")
+
+    check.__name__ = check.__qualname__ = name
+    check.__doc__ = "Says that this copy has no keys, or that the exercise is still open."
+    return check
 
 
 def graded(

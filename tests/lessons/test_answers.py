@@ -13,13 +13,13 @@ import pytest
 import torch
 
 import dncnn_lib as dn
-from dncnn_lib import lessons
+from dncnn_lib import keys
 from dncnn_lib.lessons import check
 from dncnn_lib.lessons.check import NotYet
 
 MODULES = [
-    importlib.import_module(f"{lessons.__name__}.{found.name}")
-    for found in pkgutil.iter_modules(lessons.__path__)
+    importlib.import_module(f"{keys.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(keys.__path__)
 ]
 DECORATED = check.exercise(print).__code__  # all that ``@exercise`` has made share it
 EXERCISES = {
@@ -56,10 +56,8 @@ class Pale(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch):
     """Lesson 00 restores sample images with a pretrained network."""
-    monkeypatch.setattr(
-        lessons.start, "sample_image", lambda name: dn.sample_image(name)[60:90, :40]
-    )
-    monkeypatch.setattr(lessons.start, "load_pretrained", {"dncnn-b": Pale()}.__getitem__)
+    monkeypatch.setattr(keys.start, "sample_image", lambda name: dn.sample_image(name)[60:90, :40])
+    monkeypatch.setattr(keys.start, "load_pretrained", {"dncnn-b": Pale()}.__getitem__)
 
 
 def refused(name: str, answer, seed: int = 0) -> str:
@@ -112,7 +110,7 @@ def test_every_sentence_is_told_to_some_wrong_answer(name, monkeypatch):
         sentences.extend([*(case[3] if len(case) > 3 else ()), *[hint] * bool(hint)])
         check.check(*case, hint=hint, **options)
 
-    module = importlib.import_module(f"{lessons.__name__}.{name.partition('.')[0]}")
+    module = importlib.import_module(f"{keys.__name__}.{name.partition('.')[0]}")
     with monkeypatch.context() as patched:
         patched.setattr(module, "check", noted)
         EXERCISES[name](answers("RIGHT", name)[0])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
+import pkgutil
+import pydoc
 
 import numpy as np
 import pytest
 import torch
 from helpers import raises
 
+from dncnn_lib import keys, lessons
 from dncnn_lib.lessons.check import NotYet, asked, check, describe, exercise, graded, unrepaired
 
 OPEN = "{}: still open. Fill it in and run this cell again.\n"
@@ -259,6 +264,57 @@ def test_a_repair_that_has_not_been_begun_is_open(capsys):
 
     halving(later)
     assert capsys.readouterr().out == OPEN.format("later")
+
+
+# -------------------------------------------------------------------------------------------- keys
+
+
+def test_a_lesson_offers_the_checks_of_its_keys():
+    from dncnn_lib.keys import noise as keys
+    from dncnn_lib.lessons import noise as lesson
+
+    assert lesson.my_psnr is keys.my_psnr
+    assert {"my_psnr", "noise_explorer"} <= set(dir(lesson))
+    assert "my_psnr(function" in pydoc.plain(pydoc.render_doc(lesson))
+    with pytest.raises(AttributeError, match="'dncnn_lib.lessons.noise' has no attribute 'his'"):
+        lesson.his  # noqa: B018
+
+
+@pytest.mark.parametrize("name", [found.name for found in pkgutil.iter_modules(keys.__path__)])
+def test_a_lesson_names_its_checks_and_no_others(name):
+    lesson = importlib.import_module(f"{lessons.__name__}.{name}")
+    offered = set(dir(lesson)) - set(vars(lesson))
+    of_keys = vars(importlib.import_module(f"{keys.__name__}.{name}"))
+    decorated = exercise(print).__code__  # all that ``@exercise`` has made share it
+    made = {n for n, value in of_keys.items() if getattr(value, "__code__", None) is decorated}
+    made = {n for n in made if not n.startswith("case_")}
+    assert offered == made | ({"case", "marks"} if name == "clinic" else set())
+
+
+@pytest.fixture
+def copy_without_keys(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    from dncnn_lib.lessons import clinic
+
+    return clinic
+
+
+def test_a_copy_without_keys_says_so_and_tells_what_is_open(copy_without_keys, capsys):
+    checks = copy_without_keys
+    checks.mended_psnr(later)
+    checks.case(3, later)
+    assert capsys.readouterr().out == 2 * OPEN.format("later")
+    checks.mended_psnr(double)
+    checks.case(3, double, seed=1)
+    checks.marks({"A": 1})
+    said = "This copy has no keys: the exercise is checked when it is handed in.\n"
+    assert capsys.readouterr().out == 3 * said
+    assert "mended_psnr" in dir(checks)
+
+
+def test_nothing_is_graded_without_keys(copy_without_keys):
+    with raises(ImportError, "grading needs dncnn_lib.keys, which this copy goes without"):
+        graded(copy_without_keys.mended_psnr, double, seed=1)
 
 
 # ----------------------------------------------------------------------------------------- grading

@@ -18,14 +18,12 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from dncnn_lib.degrade import add_gaussian_noise
 from dncnn_lib.evaluation import Comparison
+from dncnn_lib.keys.clinic import CASES, DIAGNOSES, case, marks
 from dncnn_lib.lessons.clinic import (
-    CASES,
     PATIENTS,
-    case,
     examination_words,
     examine,
     kept_for_backward,
-    marks,
     patient_explorer,
 )
 from dncnn_lib.show.pictures import side_by_side
@@ -254,16 +252,16 @@ def test_diagnoses_are_marked(capsys):
         "patient A: right",
         "patient B: right",
         "patient D: still open",
-        f"patient E: not yet: {PATIENTS['E'].look}",
+        f"patient E: not yet: {DIAGNOSES['E'].look}",
         "patient F: right",
-        f"patient G: not yet: {PATIENTS['G'].look}",
+        f"patient G: not yet: {DIAGNOSES['G'].look}",
     ]
     with pytest.raises(ValueError, match="^patient is 'H', but must be one of 'A', "):
         marks({"H": 1})
 
 
 def test_a_patient_has_the_fault_of_a_case():
-    found = {letter: patient.case for letter, patient in PATIENTS.items()}
+    found = {letter: truth.case for letter, truth in DIAGNOSES.items()}
     assert sum(case == "healthy" for case in found.values()) == 1
     assert {case for case in found.values() if isinstance(case, int)} <= set(CASES)
 

@@ -7,7 +7,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio
 
 import dncnn_lib as dn
-from dncnn_lib.lessons import start
+from dncnn_lib.keys import start
 
 
 def psnr(image, clean, white=1.0):
