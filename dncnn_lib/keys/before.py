@@ -14,7 +14,9 @@ def multiplications(function: Answer, *, seed: int = 0) -> None:
     """(reach, size, stride, rounds) → multiplications for each pixel of the image that it takes to
     compare a patch of size×size, one for every stride×stride pixels, with those up to ``reach``
     pixels away in every direction, in so many rounds."""
-    drawn = np.random.default_rng(seed).integers((2, 3, 2, 2), (9, 9, 6, 6)).tolist()
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers((2, 3, 2, 2), (9, 9, 6, 6)).tolist()
+    near, far, farther = zip(rng.integers(5, 31, 3).tolist(), rng.integers(4, 9, 3).tolist())
     mistakes: dict[str, Answer] = {
         "the patch's own place is in the middle: how many lie in a row?": (
             lambda r, s, t, n: (2 * r) ** 2 * s**2 * n / t**2
@@ -28,7 +30,7 @@ def multiplications(function: Answer, *, seed: int = 0) -> None:
         "every round compares anew": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 / t**2,
         "a mean need not be a whole number": lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n // t**2,
     }
-    cases = [(6, 5, 1, 1), (19, 8, 3, 1), (30, 7, 1, 3), drawn, (drawn[0], 3, 2, 1)]
+    cases = [(*near, 1, 1), (*far, 3, 1), (*farther, 1, 3), drawn, (drawn[0], 3, 2, 1)]
     check(function, cases, lambda r, s, t, n: (2 * r + 1) ** 2 * s**2 * n / t**2, mistakes)
 
 

@@ -16,9 +16,9 @@ from ..lessons.check import Answer, asked, check, describe, exercise
 @exercise
 def field_side(function: Answer, *, seed: int = 0) -> None:
     """(depth, kernel, dilation) → the side of the receptive field in pixels; kernel is odd."""
-    depth, more = np.random.default_rng(seed).integers((4, 12), (12, 25)).tolist()
-    cases = [(more, 3, 1), (depth, 5, 1), (depth, 7, 1), (more, 3, 2), (depth, 5, 3)]
-    cases += [(1, 3, 1), (depth, 1, 1), (more, 1, 2)]
+    depths = np.random.default_rng(seed).permutation(np.arange(2, 26)).tolist()
+    kernels = [(3, 1), (5, 1), (7, 1), (3, 2), (5, 3), (1, 1), (1, 2)]
+    cases = [(depth, *kernel) for depth, kernel in zip(depths, kernels)] + [(1, 3, 1)]
     mistakes = {
         "this is right for kernels of 3×3 only": lambda d, k, s: 1 + 2 * d * s,
         "does dilation widen the field?": lambda d, k, s: 1 + d * (k - 1),
@@ -41,7 +41,7 @@ def field_side(function: Answer, *, seed: int = 0) -> None:
 @exercise
 def mended_layers(function: Answer, *, seed: int = 0) -> None:
     """(depth) → the layers of a grey DnCNN, 64 wide, as a list or ``nn.Sequential``."""
-    few, many = np.random.default_rng(seed).integers((4, 9), (9, 21)).tolist()
+    depths = np.random.default_rng(seed).permutation(np.arange(4, 21))[:3].tolist()
 
     def kinds(layers: list[nn.Module]) -> list[str]:
         return [type(layer).__name__ for layer in layers]
@@ -120,7 +120,7 @@ def mended_layers(function: Answer, *, seed: int = 0) -> None:
     kind = "a list of layers or an nn.Sequential"
     for question, (answer, right, hint) in questions.items():
         ask = asked(question, function, lambda layers, _, see=answer: see(_flat(layers)), kind)
-        check(ask, [(few,), (many,)], right, hint=hint)
+        check(ask, [(depth,) for depth in depths], right, hint=hint)
 
 
 def _flat(layers: Iterable[Any]) -> list[nn.Module]:

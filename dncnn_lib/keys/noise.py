@@ -13,7 +13,7 @@ from ..lessons.check import Answer, check, exercise
 @exercise
 def sigma_for_psnr(function: Answer, *, seed: int = 0) -> None:
     """(PSNR in dB) → the σ, on the 0–255 scale, of the noise that gives it."""
-    few, many = np.random.default_rng(seed).uniform((11, 31), (19, 39)).round(2).tolist()
+    drawn = np.random.default_rng(seed).uniform((11, 31, 20), (19, 39, 31)).round(2).tolist()
     mistakes = {
         "this σ belongs to pixels from 0 to 1": lambda db: 1 / 10 ** (db / 20),
         "this is the PSNR of that σ; turn the formula round": lambda db: 20 * math.log10(255 / db),
@@ -25,7 +25,8 @@ def sigma_for_psnr(function: Answer, *, seed: int = 0) -> None:
         "the logarithm of decibels has base 10": lambda db: 255 / math.exp(db / 20),
         "// drops what is behind the point": lambda db: 255 / 10 ** (db // 20),
     }
-    check(function, [(few,), (many,), (30,), (0,)], lambda db: 255 / 10 ** (db / 20), mistakes)
+    cases = [*((decibels,) for decibels in drawn), (0,)]
+    check(function, cases, lambda db: 255 / 10 ** (db / 20), mistakes)
 
 
 @exercise

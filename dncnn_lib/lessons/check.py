@@ -41,6 +41,10 @@ class NotYet(AssertionError):
     def __init__(self, said: str) -> None:
         super().__init__(f"not yet: {said}")
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook the sentence alone, without the lines of the keys that it comes from."""
+        return [str(self)]
+
 
 def exercise(checks: Callable[..., None]) -> Callable[..., None]:
     """For a function ``(function, *, seed=0)`` that checks a student's function on cases that are

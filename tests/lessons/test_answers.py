@@ -56,7 +56,7 @@ class Pale(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch):
     """Lesson 00 restores sample images with a pretrained network."""
-    monkeypatch.setattr(keys.start, "sample_image", lambda name: dn.sample_image(name)[60:90, :40])
+    monkeypatch.setattr(keys.start, "sample_image", lambda name: dn.sample_image(name)[60:100, :50])
     monkeypatch.setattr(keys.start, "load_pretrained", {"dncnn-b": Pale()}.__getitem__)
 
 
@@ -119,8 +119,8 @@ def test_every_sentence_is_told_to_some_wrong_answer(name, monkeypatch):
     assert sentences and not never
 
 
-@pytest.mark.parametrize("name", EXERCISES)
-def test_a_table_of_the_results_is_refused_with_another_seed(name, capsys):
+def table_of(name, seed):
+    """A function that knows what is right in the cases of that seed, and nothing else."""
     right, table = answers("RIGHT", name)[0], {}
 
     def key(arguments) -> str:
@@ -130,8 +130,28 @@ def test_a_table_of_the_results_is_refused_with_another_seed(name, capsys):
         table[key(arguments)] = right(*arguments)
         return table[key(arguments)]
 
-    EXERCISES[name](noted)
-    assert refused(name, lambda *arguments: table.get(key(arguments)), seed=1)
+    EXERCISES[name](noted, seed=seed)
+    return lambda *arguments: table.get(key(arguments))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_table_of_the_results_is_refused_with_another_seed(name, capsys):
+    assert refused(name, table_of(name, seed=0), seed=1)
+
+
+@pytest.mark.parametrize("name", [name for name in EXERCISES if ".case_" not in name])
+def test_a_table_of_the_results_scores_less_than_half_with_other_seeds(name, capsys):
+    """The cases of the lesson are public, those of a grading are not. (The repairs of the clinic
+    are not graded.)"""
+    table = table_of(name, seed=0)
+    assert max(check.graded(EXERCISES[name], table, seed=seed) for seed in (1, 2, 12345)) < 0.5
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_right_answer_scores_all_and_an_open_one_nothing(name, capsys):
+    for seed in (7, 12345):
+        assert check.graded(EXERCISES[name], answers("RIGHT", name)[0], seed=seed) == 1
+        assert check.graded(EXERCISES[name], later, seed=seed) == 0
 
 
 GARBAGE = {

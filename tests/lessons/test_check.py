@@ -143,6 +143,15 @@ def test_errors_are_told_with_their_cause():
     assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
+def test_a_notebook_shows_the_sentence_and_no_code_of_the_keys(capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.push({"check": check, "double": double})
+    shell.run_cell("check(double, [(2,)], lambda x: x + 1)")
+    assert capsys.readouterr().out == "not yet: double(2) gave 4, which is too large\n"
+
+
 def test_values_in_a_few_words():
     assert describe(np.full((2, 3), 0.25, np.float32)) == "float32 array 2×3 with mean 0.25"
     assert describe(torch.zeros(4)) == "tensor 4 with mean 0"

@@ -14,9 +14,9 @@ def psnr(image, clean, white=1.0):
     return peak_signal_noise_ratio(clean, np.clip(image, -9, 9), data_range=white)
 
 
-def parts(name, sigma, seed=0):
+def parts(picture, sigma, seed=0):
     """Clean, noisy, restored."""
-    clean = start.sample_image(name)
+    clean = start.sample_image(picture) if isinstance(picture, str) else picture
     noisy = dn.add_gaussian_noise(clean, sigma, seed=seed)
     return clean, noisy, dn.denoise(noisy, start.load_pretrained("dncnn-b"))
 
@@ -41,19 +41,19 @@ def gain_of_compare(name, sigma):
     return np.float32(dn.compare(start.sample_image(name), dn.GaussianNoise(sigma), model).gain)
 
 
-def without_noise(name):
-    clean, _, restored = parts(name, 0)
+def without_noise(picture):
+    clean, _, restored = parts(picture, 0)
     return psnr(restored, clean)
 
 
-def without_noise_by_hand(name):
-    clean, _, restored = parts(name, 0)
+def without_noise_by_hand(picture):
+    clean, _, restored = parts(picture, 0)
     return -20 * math.log10(np.sqrt(np.mean((restored - clean) ** 2)))
 
 
-def without_noise_of_compare(name):
+def without_noise_of_compare(picture):
     model = start.load_pretrained("dncnn-b")
-    return dn.compare(start.sample_image(name), lambda clean, _: clean, model).psnr
+    return dn.compare(picture, lambda clean, _: clean, model).psnr
 
 
 def against_noisy(name, sigma):
@@ -78,12 +78,12 @@ WRONG = {
         ("too small", lambda name, sigma: -99),
     ],
     "without_noise": [
-        ("the clean picture with itself", lambda name: float("inf")),
-        ("got a noisy picture", lambda n: psnr(parts(n, 25)[2], parts(n, 25)[0])),
-        ("white is 1", lambda name: without_noise(name) + 20 * np.log10(255)),
-        ("not yet in decibels", lambda n: np.mean((parts(n, 0)[2] - parts(n, 0)[0]) ** 2)),
-        ("see the sign", lambda name: -without_noise(name)),
-        ("is too", lambda name: 50.8),
-        ("must give a number", lambda name: parts(name, 0)[2]),
+        ("the clean picture with itself", lambda x: float("inf")),
+        ("got a noisy picture", lambda x: psnr(parts(x, 25)[2], parts(x, 25)[0])),
+        ("white is 1", lambda x: without_noise(x) + 20 * np.log10(255)),
+        ("not yet in decibels", lambda x: np.mean((parts(x, 0)[2] - parts(x, 0)[0]) ** 2)),
+        ("see the sign", lambda x: -without_noise(x)),
+        ("is too", lambda x: 50.8),
+        ("must give a number", lambda x: parts(x, 0)[2]),
     ],
 }
