@@ -119,6 +119,12 @@ def test_only_the_keys_import_the_lessons_and_nothing_the_keys(module):
     assert place(module) == "keys" or "keys" not in ours(module)
 
 
+def test_the_keys_are_looked_up_in_one_place():
+    text = {module: (PACKAGE / module).read_text("utf-8") for module in MODULES}
+    found = {m for m in text if place(m) == "lessons" and "import_module" in text[m]}
+    assert found == {Path("lessons/check.py")}
+
+
 def test_what_the_package_offers_is_of_the_core_and_the_recipes():
     module = Path("__init__.py")
     assert ours(module) <= FACADE
