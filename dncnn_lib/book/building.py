@@ -93,8 +93,9 @@ def mathjax() -> Path:
 def all_pages(notebooks: Path, *, alive: bool) -> Iterator[tuple[Path, pages.Notebook]]:
     """Each notebook's path within the folder, and its page."""
     for path in sorted([*notebooks.glob("*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
-        page = pages.page(json.loads(path.read_text("utf-8")), path.stem, alive=alive)
         is_solution = path.parent.name == "solutions"
+        name = f"solutions-{path.stem}" if is_solution else path.stem
+        page = pages.page(json.loads(path.read_text("utf-8")), name, alive=alive)
         yield path.relative_to(notebooks), pages.folded(page) if is_solution else page
 
 

@@ -6,6 +6,8 @@ import copy
 import re
 from typing import Any
 
+from ..making import editions
+
 Notebook = dict[str, Any]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -32,8 +34,8 @@ LETTER_LINK = re.compile(r"\]\(#[A-Z]\)")
 
 
 def page(notebook: Notebook, name: str, *, alive: bool = True) -> Notebook:
-    """A copy of a notebook as MyST-NB takes it. name: of the file, without folder and ending;
-    alive: whether the site has the explorer.
+    """A copy of a notebook as MyST-NB takes it. name: of the file, without folder and ending, in
+    the course unique; alive: whether the site has the explorer.
 
     Every Markdown cell can be linked to, because JupyterLab's links to cells become links to it.
     """
@@ -54,9 +56,11 @@ def page(notebook: Notebook, name: str, *, alive: bool = True) -> Notebook:
 
 
 def folded(notebook: Notebook) -> Notebook:
-    """A page of solutions with its code folded: a reader opens one at a time."""
+    """A page of solutions with its code folded, so that a reader opens one at a time, and without
+    the lines that mark a solution."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
+            cell["source"] = editions.plain("".join(cell["source"]))
             cell["metadata"].setdefault("tags", []).append("hide-cell")
     return notebook
 

@@ -87,6 +87,14 @@ def test_code_of_solutions_is_folded_and_text_is_not():
     assert "tags" not in text["metadata"] and answer["metadata"]["tags"] == ["hide-cell"]
 
 
+def test_a_solution_is_shown_without_its_marks():
+    marked = code() | {
+        "source": "def f():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
+    }
+    (shown,) = pages.folded(notebook(marked))["cells"]
+    assert shown["source"] == "def f():\n    return 1"
+
+
 def test_the_notebook_stays_as_it_was():
     given = notebook(markdown("## A"), code(control()))
     before = copy.deepcopy(given)
