@@ -14,18 +14,21 @@ BIN = $(VENV)/bin
 MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors data/weights/ffdnet.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 
-.PHONY: help lab explore web book test unit notebooks execute lint benchmark tables train info clean
+.PHONY: help lab explore web book editions test unit notebooks sections execute lint benchmark \
+	tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make explore    the explorer alone, as a web page on this machine"
 	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
 	@echo "make book       the course as a static site, in build/book"
+	@echo "make editions   for a class: what students install, solutions, what nbgrader grades"
 	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
 	@echo "make train      train a network: make train RECIPE=dncnn-b"
 	@echo "make info       this machine, the networks, the image sets"
+	@echo "make sections   write the exercises of the lessons from their sources (for authors)"
 	@echo "make execute    run the notebooks and store their outputs (for authors)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make clean      remove the environment and caches"
@@ -45,6 +48,9 @@ web: $(READY)
 book: $(READY)
 	$(BIN)/python -m dncnn_lib book
 
+editions: $(READY)
+	$(BIN)/python -m dncnn_lib course
+
 test: unit notebooks
 	@echo "== All tests passed."
 
@@ -55,6 +61,9 @@ unit: $(READY)
 notebooks: $(READY)
 	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)"
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider -W default -v notebooks
+
+sections: $(READY)
+	$(BIN)/python -m dncnn_lib.making.editions notebooks/*.ipynb
 
 execute: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
