@@ -197,7 +197,6 @@ def marked(folder) -> Path:
         hand_in(folder, "bob", lesson, {})
         hand_in(folder, "carol", lesson, table(lesson))
         hand_in(folder, "dave", lesson, NEAR[lesson])
-    hand_in(folder, "erin", NOISE, NEAR[NOISE])
     for student, answers in HOSTILE.items():
         hand_in(folder, student, NOISE, solution(NOISE) | answers)
     for lesson in LESSONS:
@@ -253,11 +252,12 @@ def test_feedback_tells_what_was_overlooked_and_nothing_that_is_right(marked):
 
 
 def test_every_student_has_cases_of_their_own(marked):
-    dave, erin = (
+    carol, dave = (
         set(re.findall(r"sigma_for_psnr\([\d.]+\) gave", feedback(marked, student, NOISE)))
-        for student in ("dave", "erin")
+        for student in ("carol", "dave")
     )
-    assert dave - erin and erin - dave
+    assert len(carol) > 1 and len(dave) > 1
+    assert carol - dave and dave - carol
 
 
 @pytest.mark.parametrize("student", ["mallory", "oscar", "trudy"])
