@@ -6,6 +6,9 @@
 #   PYTHON=...    the Python, 3.11 or newer, that the environment is made from
 #
 # Without TORCH an environment keeps the build that it has.
+#
+#   FAST=1        make test without its slow tests, and with the first lesson alone
+#   JOBS=2        how many tests, and notebooks, make test runs at a time; each has one thread
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,6 +16,13 @@ TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-
 BIN = $(VENV)/bin
 MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors data/weights/ffdnet.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
+JOBS ?= 2
+NOTEBOOKS = $(if $(FAST),notebooks/00_start_here.ipynb,notebooks)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# $(call before,NAME) says how long the command took last time; $(call timed,NAME,COMMAND) runs it.
+TOOK = $(VENV)/took-$(1)$(if $(FAST),-fast)
+before = $(shell cat $(TOOK) 2>/dev/null)
+timed = @start=$$(date +%s); $(2) && echo "; last time it took $$(($$(date +%s) - start)) s" > $(TOOK)
 
 .PHONY: help lab explore web book test unit notebooks execute lint benchmark tables train info clean
 
@@ -21,7 +31,8 @@ help:
 	@echo "make explore    the explorer alone, as a web page on this machine"
 	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
 	@echo "make book       the course as a static site, in build/book"
-	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
+	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two);"
+	@echo "                with FAST=1 a quick look"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
 	@echo "make train      train a network: make train RECIPE=dncnn-b"
@@ -49,12 +60,12 @@ test: unit notebooks
 	@echo "== All tests passed."
 
 unit: $(READY)
-	@echo "== 1 of 2: the library (unit tests)"
-	$(BIN)/python -m pytest
+	@echo "== 1 of 2: the library (unit tests)$(call before,unit)"
+	$(call timed,unit,$(PYTEST) $(if $(FAST),-m "not slow"))
 
 notebooks: $(READY)
-	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)"
-	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider -W default -v notebooks
+	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)$(call before,notebooks)"
+	$(call timed,notebooks,$(PYTEST) --nbval --nbval-current-env -p no:cacheprovider -W default -v $(NOTEBOOKS))
 
 execute: $(READY)
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \

@@ -30,7 +30,7 @@ EXERCISES = {
 }
 SEEDS = (0, 1, 2)
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 def answers(kind: str, name: str) -> list:
