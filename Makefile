@@ -14,6 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-*))),cpu)
 BIN = $(VENV)/bin
+TESTED = torch==2.13.0
 MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors data/weights/ffdnet.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
 JOBS ?= 2
@@ -102,8 +103,8 @@ $(READY): pyproject.toml constraints.txt
 		echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12 lab"; exit 1; }
 	@echo "== Making the environment in $(VENV) (PyTorch build: $(TORCH)); this takes a minute or two"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall -c constraints.txt \
-		torch $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
+	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall \
+		$(TESTED) $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,book,test]"
 	@rm -f $(VENV)/ready-*
 	@touch $@

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
+import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import dncnn_lib
@@ -25,7 +28,32 @@ ALL = [Requirement(line) for line in PROJECT["dependencies"] + sum(EXTRAS.values
 def pins() -> dict[str, Version]:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    pairs += re.findall(r"^TESTED = (torch)==(.*)$", makefile, re.M)
     return {name.lower().replace("_", "-"): Version(version) for name, version in pairs}
+
+
+def test_the_workflow_for_windows_runs_the_commands_of_the_readme():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
+    commands = [step["run"] for step in workflow["jobs"]["windows"]["steps"] if "run" in step]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = readme.partition("<summary><b>Windows</b></summary>")[2].partition("</details>")[0]
+    said = re.findall(r"^(?:py |\.venv).*$", section, re.M) + re.findall(r"`(.*?)`", section, re.S)
+    assert len(commands) == 5
+    assert not set(commands) - {" ".join(command.split()) for command in said}
+
+
+@pytest.mark.parametrize("name", ["tests", "book"])
+def test_workflows_run_targets_that_the_makefile_has(name: str):
+    workflow = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text("utf-8"))
+    runs = [s["run"] for job in workflow["jobs"].values() for s in job["steps"] if "run" in s]
+    targets = {run.removeprefix("make ") for run in runs if run.startswith("make ")}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert targets and targets <= set(re.findall(r"^(\w+):", makefile, re.M))
+
+
+def test_readme_installs_the_same_torch_on_windows():
+    assert f"torch=={pins()['torch']} " in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_environment_yml_installs_python_and_this_package_with_all_extras():
@@ -34,7 +62,8 @@ def test_environment_yml_installs_python_and_this_package_with_all_extras():
     (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
     (python,) = [d.split("=")[1] for d in plain if d.startswith("python=")]
     assert Version(python) in SpecifierSet(PROJECT["requires-python"])
-    (this,) = pip
+    constraints, this = pip
+    assert constraints == "-c constraints.txt" and (ROOT / "constraints.txt").exists()
     match = re.fullmatch(r"-e \.\[(.*)\]", this)
     assert match and set(match[1].split(",")) == set(EXTRAS)
 
@@ -74,6 +103,62 @@ def test_the_top_level_holds_what_was_agreed():
         pytest.skip("not a git checkout, so what belongs to it is not known")
     found = {file.split("/")[0] for file in files.split("\0") if file}
     assert {name for name in found if not name.startswith(".")} == agreed | ecosystem
+
+
+def needed(name: str, extra: str) -> set[str]:
+    """The distribution, and all that pip installs with it where only this extra is asked for."""
+    found, waiting = set(), [(name, extra)]
+    while waiting:
+        name, extra = waiting.pop()
+        key = canonicalize_name(name)
+        if (key, extra) in found:
+            continue
+        found.add((key, extra))
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:  # of another system
+            continue
+        for line in lines:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                waiting += [(requirement.name, e) for e in ("", *requirement.extras)]
+    return {key for key, _ in found}
+
+
+WITHOUT = """
+import ast, json, sys
+import matplotlib
+matplotlib.use("agg")
+hidden = set(json.loads(sys.argv[1]))
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"{name} is not installed", name=name)
+sys.meta_path.insert(0, Hidden())
+imported = 0
+for path in sys.argv[2:]:
+    cells = json.loads(open(path, encoding="utf-8").read())["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            source = "".join(l for l in cell["source"] if not l.lstrip().startswith(("%", "!")))
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, (ast.Import, ast.ImportFrom)):
+                    exec(ast.unparse(node))
+                    imported += 1
+assert imported > 100
+"""
+
+
+def test_the_lessons_import_nothing_that_the_extra_lab_does_not_install():
+    lab = needed("dncnn-course", "lab")
+    assert {"torch", "jupyterlab"} <= lab and "pytest" not in lab and "h5py" not in lab
+    modules = importlib.metadata.packages_distributions()
+    hidden = [m for m, of in modules.items() if not lab & {canonicalize_name(d) for d in of}]
+    assert {"pytest", "h5py"} <= set(hidden) and "dncnn_lib" not in hidden
+    notebooks = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+    command = [sys.executable, "-c", WITHOUT, json.dumps(hidden), *map(str, notebooks)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_version_that_is_cited_is_the_version():
