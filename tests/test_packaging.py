@@ -52,6 +52,32 @@ def test_workflows_run_targets_that_the_makefile_has(name: str):
     assert targets and targets <= set(re.findall(r"^(\w+):", makefile, re.M))
 
 
+ADDRESS = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+
+
+def test_each_lesson_of_the_readme_can_be_opened_in_binder_and_colab():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| [") and "mybinder" in line]
+    lessons = {file.name for file in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    assert len(rows) == len(lessons)
+    for row in rows:
+        path = re.search(r"\]\((notebooks/.*?)\)", row)[1]
+        lessons.remove(Path(path).name)
+        assert f"(https://mybinder.org/v2/gh/{ADDRESS}/HEAD?urlpath=lab/tree/{path})" in row
+        assert f"(https://colab.research.google.com/github/{ADDRESS}/blob/HEAD/{path})" in row
+
+
+def test_the_readme_knows_one_address_of_the_project():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    owner, repository = ADDRESS.split("/")
+    assert f"dncnn-course[lab] @ git+https://github.com/{ADDRESS}" in readme
+    assert f"(https://{owner}.github.io/{repository}/)" in readme
+    for found in re.findall(
+        r"(?:/gh|github\.com|/github|git\+https://github\.com)/([\w.-]+/[\w.-]+)", readme
+    ):
+        assert found == ADDRESS
+
+
 def test_readme_installs_the_same_torch_on_windows():
     assert f"torch=={pins()['torch']} " in (ROOT / "README.md").read_text("utf-8")
 
