@@ -44,7 +44,7 @@ help:
 
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. \
-		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=None
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 # A page that is closed ends its kernel; one whose browser was killed leaves it for ten minutes.
 explore: $(READY)

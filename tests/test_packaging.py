@@ -191,3 +191,22 @@ def test_the_version_that_is_cited_is_the_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert citation["version"] == PROJECT["version"] == dncnn_lib.__version__
     assert citation["license"] == PROJECT["license"]
+
+
+def test_the_settings_are_ones_that_jupyterlab_has():
+    settings = json.loads((ROOT / "dncnn_lib" / "show" / "jupyterlab.json").read_text("utf-8"))
+    for plugin, values in settings.items():
+        package, name = plugin.split(":")
+        schema = Path(sys.prefix, "share/jupyter/lab/schemas", package, f"{name}.json")
+        properties = json.loads(schema.read_text("utf-8"))["properties"]
+        types = {"string": str, "boolean": bool}
+        assert all(isinstance(v, types[properties[key]["type"]]) for key, v in values.items())
+
+
+def test_jupyterlab_reads_the_settings():
+    source = json.loads((ROOT / "dncnn_lib" / "show" / "jupyterlab.json").read_text("utf-8"))
+    from jupyterlab_server.settings_utils import _get_overrides
+
+    found, error = _get_overrides("no such folder")
+    assert not error
+    assert all(found[plugin].items() >= values.items() for plugin, values in source.items())
