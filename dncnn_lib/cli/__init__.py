@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import benchmark, book, denoise, download, evaluate, info, slides, train
+from . import benchmark, book, denoise, download, evaluate, exam, info, slides, train
 from ._terminal import reason, say
 
 COMMANDS = {
@@ -27,6 +27,7 @@ COMMANDS = {
     "benchmark": benchmark,
     "book": book,
     "slides": slides,
+    "exam": exam,
 }
 
 
