@@ -87,7 +87,9 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 06b (those that changed)")
+    parser.add_argument(
+        "lessons", nargs="*", metavar="LESSON", help="such as 06b (those that changed)"
+    )
     parser.add_argument("--cores", type=int, default=2, help="(2)")
     parser.add_argument("--out", type=Path, default=RECORDS / "minutes.csv")
     options = parser.parse_args()
@@ -105,7 +107,10 @@ def main() -> None:
         if lesson not in options.lessons and (options.lessons or told["code"].get(lesson) == code):
             continue
         seconds[lesson] = measured(path)
-        told = {"hardware": machine(), "code": dict(sorted((told["code"] | {lesson: code}).items()))}
+        told = {
+            "hardware": machine(),
+            "code": dict(sorted((told["code"] | {lesson: code}).items())),
+        }
         text = json.dumps(told, ensure_ascii=False, indent=2) + "\n"
         files = {options.out: csv_of(seconds).encode(), about: text.encode()}
         _files.write_together(files)

@@ -47,6 +47,11 @@ class Question:
     asks: str = ""
 
     @property
+    def asked(self) -> str:
+        """The text as it is asked."""
+        return f"{self.text} True or false, and why?" if self.kind == "reason" else self.text
+
+    @property
     def answer(self) -> str:
         """The right answer in words."""
         return self.words(self.right)
@@ -236,7 +241,7 @@ def student_paper(items: Sequence[Item], title: str) -> str:
     parts = [f"# {title}", "Name: ____________________", "One answer to each question is right."]
     for number, each in enumerate(items, 1):
         question = each.question
-        parts.append(f"**{number}.** {question.text}")
+        parts.append(f"**{number}.** {question.asked}")
         if each.options:
             parts.append("\n".join(f"- {a}) {o}" for a, o in zip(LETTERS, each.options)))
         else:
@@ -282,7 +287,7 @@ def gift(questions: Iterable[Question]) -> str:
             wrong = f"=%0%{option}:{question.tolerance}" if number else f"~{_escaped(option)}"
             lines.append(f"{wrong}#{_escaped(shows)}")
         unit = f" ({question.unit})" if question.unit else ""
-        head = f"::{_escaped(question.id)}::[markdown]{_escaped(question.text + unit)}"
+        head = f"::{_escaped(question.id)}::[markdown]{_escaped(question.asked + unit)}"
         body = "\n".join("\t" + line for line in lines)
         category = f"$CATEGORY: $course$/DnCNN/lesson {question.lesson}"
         parts.append(f"{category}\n\n{head}{{{'#' * number}\n{body}\n}}")

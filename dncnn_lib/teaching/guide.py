@@ -65,7 +65,9 @@ def header(notebook: dict[str, Any]) -> dict[str, Any]:
     if ", and " in time:  # they come on top
         total += exercises
     sources = ("".join(cell["source"]) for cell in notebook["cells"])
-    beyond = re.search(r"\*Beyond the hour, (?:about )?(.+?) (?:minutes|hour) more", "\n".join(sources))
+    beyond = re.search(
+        r"\*Beyond the hour, (?:about )?(.+?) (?:minutes|hour) more", "\n".join(sources)
+    )
     return {
         "title": re.search(r"^# (.+)$", source, re.MULTILINE)[1],
         "minutes": total,
