@@ -239,26 +239,24 @@ def _text_size(text: str, room: float) -> int:
 
 
 def _with_pictures(slide: Slide, folder: str, words: str) -> str:
-    """Pictures in a row or in a column, over their words or beside them, whichever shows them
-    larger; at most four times their size.
+    """Pictures one above the other, as in the lesson, over their words or beside them, whichever
+    shows them larger; at most four times their size.
     """
     sizes = [picture.size for picture in slide.pictures]
-    places = {}
+    gaps = 16 * (len(sizes) - 1)
+    scales = {}
     for beside in (False, True):
         width = 0.6 * WIDTH if beside else WIDTH
         height = HEIGHT - 10 if beside else HEIGHT - _high(slide.words, WIDTH)
-        gap = 16 * (len(sizes) - 1)
-        row = min((width - gap) / sum(w for w, _ in sizes), height / max(h for _, h in sizes))
-        column = min(width / max(w for w, _ in sizes), (height - gap) / sum(h for _, h in sizes))
-        places[beside, "row"], places[beside, "column"] = row, column
-    beside, way = max(places, key=lambda place: places[place])
-    scale = min(4, places[beside, way])
+        highest = (height - gaps) / sum(h for _, h in sizes)
+        scales[beside] = min(4, width / max(w for w, _ in sizes), highest)
+    beside = scales[True] > scales[False]
     images = "\n".join(
         f'<img src="{folder}/{p.name}" alt="{html.escape(p.alt)}" '
-        f'width="{int(w * scale)}" height="{int(h * scale)}">'
+        f'width="{int(w * scales[beside])}" height="{int(h * scales[beside])}">'
         for p, (w, h) in zip(slide.pictures, sizes)
     )
-    shown = f'<div class="pictures {way}">{images}</div>{words}'
+    shown = f'<div class="pictures">{images}</div>{words}'
     return f'<div class="beside">{shown}</div>' if beside else shown
 
 
