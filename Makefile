@@ -25,13 +25,14 @@ TOOK = $(VENV)/took-$(1)$(if $(FAST),-fast)
 before = $(shell cat $(TOOK) 2>/dev/null)
 timed = @start=$$(date +%s); $(2) && echo "; last time it took $$(($$(date +%s) - start)) s" > $(TOOK)
 
-.PHONY: help lab explore web book test unit notebooks execute lint benchmark tables train info clean
+.PHONY: help lab explore web book slides test unit notebooks execute lint benchmark tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make explore    the explorer alone, as a web page on this machine"
 	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
 	@echo "make book       the course as a static site, in build/book"
+	@echo "make slides     a deck of slides for each lesson, in build/slides (needs npm)"
 	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two);"
 	@echo "                with FAST=1 a quick look"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
@@ -56,6 +57,9 @@ web: $(READY)
 
 book: $(READY)
 	$(BIN)/python -m dncnn_lib book
+
+slides: $(READY)
+	$(BIN)/python -m dncnn_lib slides
 
 test: unit notebooks
 	@echo "== All tests passed."

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import benchmark, book, denoise, download, evaluate, info, train
+from . import benchmark, book, denoise, download, evaluate, exam, info, slides, train
 from ._terminal import reason, say
 
 COMMANDS = {
@@ -26,6 +26,8 @@ COMMANDS = {
     "download": download,
     "benchmark": benchmark,
     "book": book,
+    "slides": slides,
+    "exam": exam,
 }
 
 

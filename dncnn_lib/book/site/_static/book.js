@@ -65,8 +65,8 @@ function showField(place) {
 
 // What can be scrolled can be reached without a mouse.
 function reachScrolled() {
-  for (const pre of document.querySelectorAll("pre")) {
-    if (pre.scrollWidth > pre.clientWidth) pre.tabIndex = 0;
+  for (const part of document.querySelectorAll("pre, .table-wrapper")) {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
   }
 }
 
