@@ -91,11 +91,11 @@ def path_slider(
     """
     frames = {}
     for name, path in paths.items():
-        words = (
-            f"{name}, after the step with σ = {level:.0f}: {psnr(x.clip(0, 1), clean, data_range=1.0):.1f} dB"
-            for x, level in zip(path, levels)
-        )
-        frames[name] = [Frame(told, (x, clean)) for told, x in zip(words, path)]
+        frames[name] = []
+        for x, level in zip(path, levels):
+            found = psnr(x.clip(0, 1), clean, data_range=1.0)
+            told = f"{name}, after the step with σ = {level:.0f}: {found:.1f} dB"
+            frames[name].append(Frame(told, (x, clean)))
     labels = [str(number + 1) for number in range(len(levels))]
     return frame_slider(frames, labels, "iteration", zoom=zoom)
 
@@ -132,6 +132,13 @@ def gaussian_textures(
     return [as_uint8((0.5 + _correlated(spectrum, w)).clip(0, 1)) for w in white], spectrum
 
 
+def kurtosis_of_slopes(picture: np.ndarray) -> float:
+    """E[(d − mean)⁴] / variance² of the differences d between neighbours in the rows of a picture
+    (H, W): 3 for normal numbers, more where most are small and a few are large."""
+    slopes = np.diff(picture)
+    return float(np.mean((slopes - slopes.mean()) ** 4) / slopes.var() ** 2)
+
+
 def asymmetry(net: nn.Module, noisy: np.ndarray, *, probes: int = 8, seed: int = 0) -> float:
     """‖J − Jᵀ‖ / ‖J + Jᵀ‖ (Frobenius norms) of a network's Jacobian J at the picture ``noisy``,
     (H, W) in [0, 1]: 0 where J is symmetric, about 1 for a matrix of independent numbers.
@@ -144,22 +151,22 @@ def asymmetry(net: nn.Module, noisy: np.ndarray, *, probes: int = 8, seed: int =
     odd, even = 0.0, 0.0
     for _ in range(probes):
         v = torch.randn(y.shape, generator=generator)
-        along = torch.func.jvp(net, (y,), (v,))[1]
-        against = torch.func.vjp(net, y)[1](v)[0]
+        _, along = torch.autograd.functional.jvp(net, y, v)
+        _, against = torch.autograd.functional.vjp(net, y, v)
         odd += _energy(along - against)
         even += _energy(along + against)
     return (odd / even) ** 0.5
 
 
 def _energy(values: Tensor) -> float:
-    return float(values.detach().double().square().sum())
+    return float(values.double().square().sum())
 
 
 # ------------------------------------------------------------------------------------ the exercises
 
 
 @exercise
-def data_step(function: Answer, *, seed: int = 0) -> None:
+def fill_step(function: Answer, *, seed: int = 0) -> None:
     """(y, known, z, r) → the x that minimises ‖known · (x − y)‖² + r ‖x − z‖²; known is 1 where y
     was measured, else 0."""
     rng = np.random.default_rng(seed)
