@@ -6,16 +6,27 @@
 #   PYTHON=...    the Python, 3.11 or newer, that the environment is made from
 #
 # Without TORCH an environment keeps the build that it has.
+#
+#   FAST=1        make test without its slow tests, and with the first lesson alone
+#   JOBS=2        how many tests, and notebooks, make test runs at a time; each has one thread
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= $(or $(patsubst $(VENV)/ready-%,%,$(firstword $(wildcard $(VENV)/ready-*))),cpu)
 BIN = $(VENV)/bin
+TESTED = torch==2.13.0
 MODELS = $(basename $(notdir $(wildcard data/weights/*dncnn*.safetensors data/weights/ffdnet.safetensors)))
 READY = $(VENV)/ready-$(TORCH)
+JOBS ?= 2
+NOTEBOOKS = $(if $(FAST),notebooks/00_start_here.ipynb,notebooks)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# $(call before,NAME) says how long the command took last time; $(call timed,NAME,COMMAND) runs it.
+TOOK = $(VENV)/took-$(1)$(if $(FAST),-fast)
+before = $(shell cat $(TOOK) 2>/dev/null)
+timed = @start=$$(date +%s); $(2) && echo "; last time it took $$(($$(date +%s) - start)) s" > $(TOOK)
 
-.PHONY: help lab explore web book editions test unit notebooks sections execute lint benchmark \
-	tables train info clean
+.PHONY: help lab explore web book slides editions test unit notebooks sections execute lint \
+	benchmark tables train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
@@ -23,7 +34,9 @@ help:
 	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
 	@echo "make book       the course as a static site, in build/book"
 	@echo "make editions   for a class: what students install, solutions, what nbgrader grades"
-	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two)"
+	@echo "make slides     a deck of slides for each lesson, in build/slides (needs npm)"
+	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two);"
+	@echo "                with FAST=1 a quick look"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
 	@echo "make train      train a network: make train RECIPE=dncnn-b"
@@ -35,7 +48,7 @@ help:
 
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. \
-		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=None
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 # A page that is closed ends its kernel; one whose browser was killed leaves it for ten minutes.
 explore: $(READY)
@@ -51,16 +64,19 @@ book: $(READY)
 editions: $(READY)
 	$(BIN)/python -m dncnn_lib course
 
+slides: $(READY)
+	$(BIN)/python -m dncnn_lib slides
+
 test: unit notebooks
 	@echo "== All tests passed."
 
 unit: $(READY)
-	@echo "== 1 of 2: the library (unit tests)"
-	$(BIN)/python -m pytest
+	@echo "== 1 of 2: the library (unit tests)$(call before,unit)"
+	$(call timed,unit,$(PYTEST) $(if $(FAST),-m "not slow"))
 
 notebooks: $(READY)
-	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)"
-	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider -W default -v notebooks
+	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)$(call before,notebooks)"
+	$(call timed,notebooks,$(PYTEST) --nbval --nbval-current-env -p no:cacheprovider -W default -v $(NOTEBOOKS))
 
 sections: $(READY)
 	$(BIN)/python -m dncnn_lib.making.editions notebooks/*.ipynb
@@ -100,8 +116,8 @@ $(READY): pyproject.toml constraints.txt
 		echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12 lab"; exit 1; }
 	@echo "== Making the environment in $(VENV) (PyTorch build: $(TORCH)); this takes a minute or two"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall -c constraints.txt \
-		torch $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
+	$(BIN)/python -m pip install --quiet --retries 1 --no-deps --force-reinstall \
+		$(TESTED) $(if $(filter pypi,$(TORCH)),,--index-url https://download.pytorch.org/whl/$(TORCH))
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab,matlab,book,test]"
 	@rm -f $(VENV)/ready-*
 	@touch $@

@@ -52,7 +52,7 @@ from .tasks import BlindSpot, noise2noise, noise2void, with_noise_level, with_no
 from .training import Step, TrainConfig, train
 from .zoo import card, load_pretrained, model_names, save_kair, save_pretrained
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "BlindSpot",

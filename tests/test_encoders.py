@@ -201,7 +201,11 @@ def test_grey_with_alpha_and_a_profile_for_rgb(tmp_path, bits):
     )
 
 
-@pytest.mark.parametrize("profile", [b"abc", bytes(300), RGB_PROFILE[:-1], RGB_PROFILE[:40]])
+@pytest.mark.parametrize(
+    "profile",
+    [b"abc", bytes(300), RGB_PROFILE[:-1], RGB_PROFILE[:40]],
+    ids=["text", "zeros", "one byte short", "40 bytes"],
+)
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
 def test_a_malformed_profile_is_left_out(tmp_path, profile, suffix):
     message = "its colour profile is malformed and is left out"

@@ -26,7 +26,14 @@ CORE = [
     {"restoring", "training"},
     {"evaluation", "records"},
 ]
-WINGS = [{"priors", "show"}, {"explorer", "lessons", "making"}, {"keys"}, {"book"}, {"cli"}]
+WINGS = [
+    {"priors", "show"},
+    {"explorer", "lessons", "making"},
+    {"keys"},
+    {"book"},
+    {"teaching"},
+    {"cli"},
+]
 LAYER = {name: number for number, names in enumerate(CORE + WINGS) for name in names}
 FACADE = {name for names in CORE for name in names} | {"making"}
 WIDGETS = {"matplotlib", "ipywidgets", "anywidget", "IPython"}

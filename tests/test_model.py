@@ -203,10 +203,15 @@ def test_the_full_network_folds_to_float_tolerance():
             net(torch.rand((4, 1, 16, 16), generator=seeded(1)))
     net.eval()
     noisy = torch.rand((1, 1, 16, 16), generator=seeded(2))
-    expected = net.predict_residual(noisy)
-    assert 0.1 < expected.abs().max() < 10
-    result = net.fold_batch_norm().predict_residual(noisy)
-    torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
+    with torch.no_grad():
+        unfolded = net.predict_residual(noisy)
+        result = net.fold_batch_norm().predict_residual(noisy)
+        exact = net.double().predict_residual(noisy.double())
+        assert 0.1 < exact.abs().max() < 10
+        in_double = net.fold_batch_norm().predict_residual(noisy.double())
+    torch.testing.assert_close(in_double, exact)
+    rounding = (unfolded - exact).abs().max()  # 20 layers of float32, which differs by processor
+    assert rounding < 1e-4 and (result - exact).abs().max() < 4 * rounding
 
 
 def test_folding_changes_nothing_else():

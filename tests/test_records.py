@@ -15,6 +15,7 @@ from helpers import raises
 
 import dncnn_lib as dn
 from dncnn_lib import records
+from dncnn_lib.lessons.photographs import recorded_noise, recorded_pairs
 from dncnn_lib.training import Step
 
 ROOT = Path(__file__).parent.parent
@@ -303,3 +304,92 @@ def test_a_rate_is_sought_with_one_seed_and_decided_by_all():
     runs |= at(0.01, 28.0, seed=1) | at(0.02, 20.0, seed=1)
     assert COMPUTING["rates"](runs, "plain", 100) == [0.01]
     assert COMPUTING["rates"](runs, "432 images", 10) == [0.01]
+
+
+PHOTOGRAPHS = runpy.run_path(str(ROOT / "data" / "record_photographs.py"))
+
+
+def cure() -> records.Runs:
+    return records.read_comparison(records.RECORDS / "photographs.csv", PHOTOGRAPHS["about"]())
+
+
+def test_the_record_of_the_cure_has_every_training_of_its_script_on_every_noise():
+    runs = cure()
+    trainings = {
+        ("noisy", 0),
+        ("nothing", 0),
+        *itertools.product(PHOTOGRAPHS["TRAINED_ON"], (0, 1, 2)),
+    }
+    wanted = {(name, on, seed) for name, seed in trainings for on in PHOTOGRAPHS["MEASURED_ON"]}
+    assert set(runs) == wanted
+    for (name, *_), (last,) in runs.items():
+        assert last.step == (0 if name in ("noisy", "nothing") else PHOTOGRAPHS["CONFIG"].steps)
+        assert 25 < last.val_psnr < 40
+
+
+def test_training_on_a_camera_cures_from_every_seed_and_the_steps_alone_from_none():
+    runs = cure()
+    begun = runs["nothing", "phone", 0][0].val_psnr
+    for seed in (0, 1, 2):
+        ends = {name: runs[name, "phone", seed][0].val_psnr for name in PHOTOGRAPHS["TRAINED_ON"]}
+        camera = ends.pop("camera")
+        assert camera > begun + 1.5 and max(ends.values()) < begun + 0.5
+
+
+def test_what_the_cure_begins_from_is_the_network_that_ships():
+    found = PHOTOGRAPHS["psnr"](dn.load_pretrained(PHOTOGRAPHS["START"]).eval())
+    for noise, psnr in found.items():
+        assert psnr == pytest.approx(cure()["nothing", noise, 0][0].val_psnr, abs=0.01)
+
+
+def real_pairs_table() -> dict[tuple[str, str], dict[str, float]]:
+    """By pair and kind of noise: PSNR in dB by denoiser, and of the noisy picture."""
+    return {
+        (row.pop("pair"), row.pop("noise")): {name: float(db) for name, db in row.items() if db}
+        for row in recorded_pairs()
+    }
+
+
+def test_the_table_of_real_pairs_has_both_noises_of_the_pairs_whose_noise_is_recorded():
+    table = real_pairs_table()
+    noise = {(row["pair"], row["noise"]): row for row in recorded_noise()}
+    assert list(table)[: len(noise)] == list(noise)
+    for key, row in noise.items():
+        assert list(table[key]) == ["noisy", *PHOTOGRAPHS["DENOISERS"]]
+        whole = -20 * math.log10(float(row["std"]) / 255)  # the middle is a quarter of it
+        assert table[key]["noisy"] == pytest.approx(whole, abs=3)
+        assert all(25 < psnr < 45 for psnr in table[key].values())
+
+
+def test_the_changed_noises_of_the_table_are_as_strong_as_the_real_one():
+    table = real_pairs_table()
+    pairs = [name for name, kind in table if kind == "real"]
+    for name, kind in itertools.product(pairs, ("as strong", "as strong, broader")):
+        found = table[name, kind]
+        assert list(found) == ["noisy", "cdncnn-camera"]
+        assert found["noisy"] == pytest.approx(table[name, "real"]["noisy"], abs=0.1)
+    assert len(table) == 4 * len(pairs)
+
+
+def test_broad_noise_is_as_strong_and_shares_more_with_pixels_far_apart():
+    noise = torch.randn((96, 96, 3), generator=torch.Generator().manual_seed(0)).numpy()
+    broad = PHOTOGRAPHS["broader"](noise)
+    assert broad.std() == pytest.approx(noise.std(), rel=0.03)
+    share = PHOTOGRAPHS["SHARE"] ** 2
+    assert PHOTOGRAPHS["character"](broad)["neighbours"] == pytest.approx(share, abs=0.03)
+    apart = np.corrcoef(broad[:, 20:].ravel(), broad[:, :-20].ravel())[0, 1]
+    assert abs(apart) < 0.03
+
+
+def test_a_row_of_the_table_of_real_pairs_is_what_the_pair_gives():
+    pairs = PHOTOGRAPHS["real_pairs"]()
+    if not pairs:
+        pytest.skip("CC15 is not on this machine")
+    name = "d800_iso1600_1"
+    networks = ("cdncnn-b-small", "cdncnn-camera")
+    rows = PHOTOGRAPHS["pair_rows"]({name: pairs[name]}, networks)
+    assert len(rows) == 4
+    for row in rows:
+        recorded = real_pairs_table()[name, row["noise"]]
+        for column in {"noisy", *networks} & set(row):
+            assert row[column] == pytest.approx(recorded[column], abs=0.01)

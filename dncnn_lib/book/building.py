@@ -22,6 +22,17 @@ from . import pages
 FIELD = np.s_[75:196, 180:301]
 """Of the photograph under the receptive field: 121 pixels square, for 60 layers."""
 
+INSTRUCTORS = """\
+```{toctree}
+:caption: For instructors
+:glob:
+:hidden:
+
+instructors/*
+```
+"""
+"""What lists the pages of the folder ``instructors``, where there is one."""
+
 SITE = Path(__file__).parent / "site"
 
 MISSING = 'the book needs Sphinx: pip install "dncnn-course[book]", or make book'
@@ -77,7 +88,12 @@ def write_sources(notebooks: Path, sources: Path, *, alive: bool) -> None:
     start = json.loads((notebooks / "00_start_here.ipynb").read_text("utf-8"))
     index = (SITE / "index.md").read_text("utf-8").replace("{{lessons}}", pages.course_map(start))
     index = index.replace("{{explorer}}", pages.live_html("explorer-1", alive))
+    texts = dict(text_pages(notebooks))
+    index = index.replace("{{instructors}}", INSTRUCTORS if texts else "")
     (sources / "index.md").write_text(index, "utf-8")
+    for path, text in texts.items():
+        (sources / path).parent.mkdir(exist_ok=True)
+        (sources / path).write_text(text, "utf-8")
     for path, page in all_pages(notebooks, alive=alive):
         target = sources / path
         target.parent.mkdir(exist_ok=True)
@@ -97,6 +113,16 @@ def all_pages(notebooks: Path, *, alive: bool) -> Iterator[tuple[Path, pages.Not
         name = f"solutions-{path.stem}" if is_solution else path.stem
         page = pages.page(json.loads(path.read_text("utf-8")), name, alive=alive)
         yield path.relative_to(notebooks), pages.folded(page) if is_solution else page
+
+
+def text_pages(notebooks: Path) -> Iterator[tuple[Path, str]]:
+    """The pages for instructors, by their paths within the folder. What else is beside them, the
+    questions of the examination, is for nobody who reads the book.
+    """
+    found = {p.stem: json.loads(p.read_text("utf-8")) for p in sorted(notebooks.glob("*.ipynb"))}
+    for path in sorted(notebooks.glob("instructors/*.md")):
+        text = pages.text_page(path.read_text("utf-8"), path.stem, found)
+        yield path.relative_to(notebooks), text
 
 
 def sphinx(sources: Path, site: Path) -> None:

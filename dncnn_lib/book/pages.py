@@ -55,6 +55,23 @@ def page(notebook: Notebook, name: str, *, alive: bool = True) -> Notebook:
     return page
 
 
+def text_page(source: str, name: str, notebooks: dict[str, Notebook]) -> str:
+    """A page of Markdown, such as the instructors' guide: links of JupyterLab's to cells lead to
+    the Markdown cell there or the next one above. name: of the file, without folder and ending;
+    notebooks: by the names of their files, without folder and ending.
+    """
+
+    def target(found: re.Match[str]) -> str:
+        above = ""
+        for cell in notebooks[found[2]]["cells"]:
+            above = cell["id"] if cell["cell_type"] == "markdown" else above
+            if cell["id"] == found[3]:
+                return f"](#{found[2]}-{above})"
+        raise ValueError(f"{name} links to the cell {found[3]} of {found[2]}, which has none such")
+
+    return CELL_LINK.sub(target, source)
+
+
 def folded(notebook: Notebook) -> Notebook:
     """A page of solutions with its code folded, so that a reader opens one at a time, and without
     the lines that mark a solution."""

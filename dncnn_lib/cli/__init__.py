@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import benchmark, book, course, denoise, download, evaluate, info, train
+from . import benchmark, book, course, denoise, download, evaluate, exam, info, slides, train
 from ._terminal import reason, say
 
 COMMANDS = {
@@ -27,6 +27,8 @@ COMMANDS = {
     "benchmark": benchmark,
     "book": book,
     "course": course,
+    "slides": slides,
+    "exam": exam,
 }
 
 

@@ -21,6 +21,7 @@ from ..datasets import dataset_presence, load_dataset
 from ..degrade import CameraNoise, Degradation, apply, white_noise
 from ..evaluation import Comparison, restored_comparison
 from ..metrics import autocorrelation, correlation
+from ..records import RECORDS, read_comparison
 from ..show.panels import panel
 from ..show.pictures import COLOURS, SERIES, screen_width, side_by_side
 from .check import from_keys
@@ -192,6 +193,16 @@ def spectrum(noises: Sequence[np.ndarray], bins: int = 12) -> tuple[np.ndarray, 
     return mean[0], mean[1] / (height * width)
 
 
+def middle(image: np.ndarray, side: int) -> np.ndarray:
+    """The square in the middle of a picture. image: (H, W) or (H, W, 3); side in pixels, no more
+    than H or W."""
+    _check.integer("side", side, at_least=1)
+    if side > min(image.shape[:2]):
+        _check.fail("side", side, f"at most {min(image.shape[:2])}, for image {image.shape}")
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
 def real_pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The 15 pairs of CC15 (noisy, mean of many shots), (512, 512, 3) float32, by camera, ISO and
     number; none where the set is not on this machine.
@@ -211,6 +222,28 @@ def recorded_noise() -> list[dict[str, str]]:
     ``CameraNoise`` makes of its clean picture at the same ISO, as ``character`` describes them."""
     with open(DATA / "tables" / "real_noise.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def recorded_pairs() -> list[dict[str, str]]:
+    """The rows of ``data/tables/real_pairs.csv``: PSNR in dB of the middle of each real pair, and
+    of the same clean picture with ``CameraNoise``, before (``noisy``) and after each denoiser."""
+    with open(DATA / "tables" / "real_pairs.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def recorded_cure() -> dict[str, dict[str, list[float]]]:
+    """What ``cdncnn-b-small`` gains in dB after a few steps more, a number for each seed:
+    ``data/runs/photographs.csv``, by what those were on, then by what it was measured on.
+
+    "nothing" is the network that all began from, and has one number.
+    """
+    runs = read_comparison(RECORDS / "photographs.csv")
+    noisy = {noise: last.val_psnr for (name, noise, _), (last,) in runs.items() if name == "noisy"}
+    gains: dict[str, dict[str, list[float]]] = {}
+    for (name, noise, _), (last,) in runs.items():
+        if name != "noisy":
+            gains.setdefault(name, {}).setdefault(noise, []).append(last.val_psnr - noisy[noise])
+    return gains
 
 
 def iso_words(iso: int, found: Mapping[str, Comparison]) -> str:

@@ -204,12 +204,12 @@ def plot_continued(
     """How trainings go on from step ``start``: a panel for each seed, a line for each way.
 
     ways: label → for each seed the PSNR in dB of the held-out pieces at that step and those after
-    it. styles: as in ``plot_curves``.
+    it. styles: as in ``plot_curves``. One legend, under the panels.
     """
     from matplotlib import pyplot as plt
 
     seeds = range(len(next(iter(ways.values()))))
-    size = {"figsize": (3.1 * len(seeds), 3.3), "layout": "constrained"}
+    size = {"figsize": (3.1 * len(seeds), 3.5), "layout": "constrained"}
     figure, axes = plt.subplots(1, len(seeds), **size, sharey=True, squeeze=False)
     for seed, ax in zip(seeds, axes[0]):
         lines = {label: (range(start, start + len(p[seed])), p[seed]) for label, p in ways.items()}
@@ -218,7 +218,8 @@ def plot_continued(
         )
         ax.set_title(f"seed {seed}", fontsize=10)
         ax.label_outer()
-        ax.legend(loc="lower right", fontsize=8).set_visible(seed == seeds[-1])
+        ax.get_legend().remove()
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(ways))
     return figure
 
 

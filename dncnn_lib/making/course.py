@@ -30,7 +30,7 @@ and `make`, this installs the course into `.venv` and opens the first lesson:
 On Windows:
 
     py -3.11 -m venv .venv
-    .venv\\Scripts\\pip install -c constraints.txt --no-deps torch --index-url https://download.pytorch.org/whl/cpu
+    .venv\\Scripts\\pip install --no-deps torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
     .venv\\Scripts\\pip install -c constraints.txt -e ".[lab]"
     .venv\\Scripts\\jupyter lab notebooks\\00_start_here.ipynb
 

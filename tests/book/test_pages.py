@@ -6,6 +6,8 @@ import copy
 import json
 from pathlib import Path
 
+from helpers import raises
+
 from dncnn_lib.book import pages
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -80,6 +82,15 @@ def test_a_figure_keeps_its_words():
     }
     (cell,) = pages.page(notebook(code(figure)), "x")["cells"]
     assert cell["metadata"]["mystnb"] == {"image": {"alt": "A dog."}}
+
+
+def test_a_page_of_text_links_to_the_text_at_a_cell_or_above_it():
+    there = {"01_noise": notebook(markdown("**Predict.**", "asked"), code(name="shown"))}
+    source = "[a](../01_noise.ipynb#cell-id=asked), [b](../01_noise.ipynb#cell-id=shown), [c](x.md)"
+    page = pages.text_page(source, "guide", there)
+    assert page == "[a](#01_noise-asked), [b](#01_noise-asked), [c](x.md)"
+    with raises(ValueError, "guide links to the cell gone of 01_noise, which has none such"):
+        pages.text_page("[d](../01_noise.ipynb#cell-id=gone)", "guide", there)
 
 
 def test_code_of_solutions_is_folded_and_text_is_not():

@@ -55,6 +55,20 @@ def test_every_notebook_has_its_page(site):
         assert (site / notebook.relative_to(NOTEBOOKS)).with_suffix(".html").exists()
 
 
+def test_instructors_find_their_pages_and_nobody_the_answers_of_the_examination(site):
+    written = [*NOTEBOOKS.glob("instructors/*.md")]
+    for text in written:
+        page = f"instructors/{text.stem}.html"
+        assert (site / page).exists() and page in (site / "index.html").read_text("utf-8")
+    assert [*site.rglob("exam.*")] == []
+    bank = NOTEBOOKS / "instructors" / "exam.yaml"
+    if bank.exists():
+        exam, _ = bank.read_text("utf-8").split("- votes, two")
+        asked = re.findall(r"^  text: (.+)$", exam, re.MULTILINE)
+        pages = "\n".join(page.read_text("utf-8") for page in site.rglob("*.html"))
+        assert len(asked) > 50 and not [text for text in asked if text in pages]
+
+
 def test_no_link_is_dead(site, pages):
     for page, links in pages.items():
         for target in links.targets:
@@ -112,7 +126,9 @@ def page(request, chromium):
     context.close()
 
 
-@pytest.mark.parametrize("name", ["index", "01_noise", "glossary", "solutions/01_noise"])
+@pytest.mark.parametrize(
+    "name", ["index", "01_noise", "glossary", "solutions/01_noise", "instructors/guide"]
+)
 def test_a_page_fits_its_window_and_breaks_no_serious_rule_of_accessibility(site, page, axe, name):
     page.goto((site / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

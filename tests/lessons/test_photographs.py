@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import picture, raises, seeded, smooth
 
-from dncnn_lib import camera
+from dncnn_lib import camera, records
 from dncnn_lib._files import DATA
 from dncnn_lib.degrade import CameraNoise, GaussianNoise, apply, expose
 from dncnn_lib.evaluation import restored_comparison
@@ -30,6 +30,7 @@ from dncnn_lib.lessons.photographs import (
     spectrum,
 )
 from dncnn_lib.metrics import psnr
+from dncnn_lib.samples import sample_image
 from dncnn_lib.show.pictures import side_by_side
 
 PHONE = CameraNoise(6400, camera.PHONE)
@@ -209,6 +210,41 @@ def test_the_simulated_noise_is_like_the_real_one():
     assert 0.5 < mean["simulated"].pop("std") / mean["real"].pop("std") < 1
     for key, value in mean["real"].items():
         assert mean["simulated"][key] == pytest.approx(value, abs=0.15)
+
+
+def test_what_is_recorded_of_pairs_and_of_the_cure_is_read():
+    rows = photographs.recorded_pairs()
+    assert [row["noise"] for row in rows[:30]] == ["real", "simulated"] * 15
+    assert [row["noise"] for row in rows[30:]] == ["as strong", "as strong, broader"] * 15
+    assert {"noisy", "cdncnn-b", "bm3d", "cdncnn-camera"} < set(rows[0])
+    cure = photographs.recorded_cure()
+    assert list(cure) == ["nothing", "white", "white, as strong", "camera"]
+    assert [len(gain["phone"]) for gain in cure.values()] == [1, 3, 3, 3]
+
+
+def test_the_gains_of_the_cure_are_those_over_the_noisy_pictures():
+    """Which have the same PSNR with either noise."""
+    images = [sample_image(name) for name in ("dogs", "pagoda", "dandelion", "drum", "sundial")]
+    clean = [photographs.middle(image, 128) for image in images]
+    noisy = [psnr(apply(PHONE, x, seed=i), x, data_range=1.0) for i, x in enumerate(clean)]
+    path = records.RECORDS / "photographs.csv"
+    ends = {key: last.val_psnr for key, (last,) in records.read_comparison(path).items()}
+    cure = photographs.recorded_cure()
+    for (trained, measured, seed), end in ends.items():
+        if trained == "noisy":
+            continue
+        assert cure[trained][measured][seed] == pytest.approx(end - np.mean(noisy), abs=0.01)
+
+
+# --------------------------------------------------------------------------------------- the middle
+
+
+def test_the_middle_of_a_picture():
+    image = np.arange(35).reshape(5, 7)
+    assert photographs.middle(image, 3).tolist() == [[9, 10, 11], [16, 17, 18], [23, 24, 25]]
+    assert photographs.middle(np.zeros((4, 6, 3)), 4).shape == (4, 4, 3)
+    with raises(ValueError, "side is 6, but must be at most 5, for image (5, 7)"):
+        photographs.middle(image, 6)
 
 
 # --------------------------------------------------------------------------------------- the slider

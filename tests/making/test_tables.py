@@ -130,16 +130,16 @@ def test_the_stored_table_is_that_of_the_weights(name):
     assert any(e.model == name and e.set == "samples" for e in stored)
 
 
-def readme_rows() -> list[list[str]]:
-    """The rows of the README's table of quality, without the header."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    _, after = readme.split("| network | set | σ |")
+def quality_rows() -> list[list[str]]:
+    """The rows of the table in data/quality.md, without the header."""
+    page = (ROOT / "data" / "quality.md").read_text("utf-8")
+    _, after = page.split("| network | set | σ |")
     lines = after.split("\n\n")[0].splitlines()[2:]
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_the_readme_shows_the_stored_numbers():
-    rows = readme_rows()
+def test_the_page_of_quality_shows_the_stored_numbers():
+    rows = quality_rows()
     stored = {(e.model, e.set, f"{e.level:g}"): e for e in tables.read_table() if e.image == "mean"}
     for name, set_name, level, noisy, ours, *others in rows:
         entry = stored[name, set_name, level]
@@ -150,6 +150,35 @@ def test_the_readme_shows_the_stored_numbers():
         printed = (tables.published(m, "gaussian", set_name, int(level)) for m in methods)
         assert others == [f"{quality.psnr:.2f}" if quality else "–" for quality in printed]
     assert {row[0] for row in rows} == set(zoo.model_names()) - set(PRIORS)
+
+
+def test_the_summary_in_the_readme_holds():
+    """That is, its sentences on the distance to the authors' weights, the paper and BM3D."""
+    authors, paper, bm3d = {}, {}, {}
+    for name, set_name, level, _, ours, *others in quality_rows():
+        for place, other in zip((paper, authors, bm3d), others):
+            if other != "–":
+                place[name, set_name, level] = round(float(ours) - float(other), 2)
+    grey = {"dncnn-s-15", "dncnn-s-25", "dncnn-s-50", "dncnn-b"}
+    alone = [d for (name, *_), d in authors.items() if name in grey]
+    assert (min(alone), max(alone)) == (-0.01, 0.05)
+    beside = [d for (name, s, _), d in bm3d.items() if s == "BSD68" and name in grey]
+    assert len(beside) == 6 and min(beside) >= 0.5
+    colour = [d for (name, *_), d in paper.items() if name == "cdncnn-b"]
+    assert (min(colour), max(colour)) == (0.04, 0.08)
+    three = [d for (name, *_), d in authors.items() if name == "dncnn-3"]
+    assert (min(three), max(three)) == (-0.06, -0.03)
+    means = {
+        (e.task, e.set, e.level): e.psnr
+        for e in tables.read_table()
+        if e.model == "dncnn-3" and e.image == "mean"
+    }
+    rest = [
+        value - printed.psnr
+        for (task, set_name, level), value in means.items()
+        if task != "gaussian" and (printed := tables.published("DnCNN-3", task, set_name, level))
+    ]
+    assert len(rest) > 6 and round(min(rest), 2) == -0.18
 
 
 # ------------------------------------------------------------------------------------- the priors

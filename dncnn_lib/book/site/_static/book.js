@@ -18,11 +18,13 @@ function offerExplorer(place) {
   const alt = "The explorer: a photograph under a line that moves, noisy on its left and restored on its right.";
   const picture = element("img", { src: here + "explorer.png", alt, loading: "lazy" }, place);
   const button = element("button", { type: "button", textContent: "Move it yourself" }, place);
+  const address = `${here}explorer/index.html#${place.dataset.view}`;
+  element("a", { href: address, textContent: "or open it as a page" }, place);
   button.addEventListener("click", () => {
-    const frame = { src: `${here}explorer/index.html#${place.dataset.view}`, title: "The explorer" };
-    element("iframe", { ...frame, allow: "fullscreen" }, place).focus();
-    picture.remove();
+    const frame = element("iframe", { src: address, title: "The explorer", allow: "fullscreen" }, place);
+    picture.replaceWith(frame);
     button.remove();
+    frame.focus();
   });
 }
 
@@ -63,8 +65,8 @@ function showField(place) {
 
 // What can be scrolled can be reached without a mouse.
 function reachScrolled() {
-  for (const pre of document.querySelectorAll("pre")) {
-    if (pre.scrollWidth > pre.clientWidth) pre.tabIndex = 0;
+  for (const part of document.querySelectorAll("pre, .table-wrapper")) {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
   }
 }
 
