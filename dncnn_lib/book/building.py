@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._files import DATA
 from ..explorer.web import build as explorer
 from ..images import write_image
 from ..samples import sample_image
@@ -85,6 +86,7 @@ def write_sources(notebooks: Path, sources: Path, *, alive: bool) -> None:
     for file in (notebooks / "explorer.png", mathjax()):
         shutil.copy(file, sources / "_static")
     write_image(sources / "_static" / "receptive-field.png", sample_image("camera")[FIELD])
+    shutil.copy(DATA / "quality.md", sources)
     start = json.loads((notebooks / "00_start_here.ipynb").read_text("utf-8"))
     index = (SITE / "index.md").read_text("utf-8").replace("{{lessons}}", pages.course_map(start))
     index = index.replace("{{explorer}}", pages.live_html("explorer-1", alive))

@@ -66,7 +66,7 @@ def header(notebook: dict[str, Any]) -> dict[str, Any]:
         total += exercises
     sources = ("".join(cell["source"]) for cell in notebook["cells"])
     beyond = re.search(
-        r"\*Beyond the hour, (?:about )?(.+?) (?:minutes|hour) more", "\n".join(sources)
+        r"\*Beyond the hour, (?:about |some )?(.+?) (?:minutes|hour) more", "\n".join(sources)
     )
     return {
         "title": re.search(r"^# (.+)$", source, re.MULTILINE)[1],
