@@ -21,10 +21,10 @@ function offerExplorer(place) {
   const address = `${here}explorer/index.html#${place.dataset.view}`;
   element("a", { href: address, textContent: "or open it as a page" }, place);
   button.addEventListener("click", () => {
-    const frame = element("iframe", { src: address, title: "The explorer", allow: "fullscreen" }, place);
-    picture.replaceWith(frame);
+    const frame = { src: address, title: "The explorer", allow: "fullscreen" };
+    picture.replaceWith(element("iframe", frame, document.createDocumentFragment()));
     button.remove();
-    frame.focus();
+    place.querySelector("iframe").focus();
   });
 }
 
