@@ -178,7 +178,9 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     """
     if image.ndim == 2:
         return image
-    grey = image @ np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
+    # term by term: a matrix product rounds otherwise from processor to processor
+    parts = image * np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
+    grey = parts[..., 0] + parts[..., 1] + parts[..., 2]
     return (np.round(grey * 255) / 255).astype(np.float32)
 
 

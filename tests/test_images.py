@@ -266,6 +266,14 @@ def test_grey_is_what_matlab_makes_of_it():
     assert to_grey(grey) is grey
 
 
+@pytest.mark.parametrize(
+    "colour, grey", [((120, 116, 110), 116), ((220, 182, 122), 186)], ids=["116.5", "186.5"]
+)
+def test_grey_between_two_integers_is_the_same_on_every_processor(colour, grey):
+    image = np.full((8, 8, 3), colour, np.float32) / 255
+    assert (np.rint(255 * to_grey(image)) == grey).all()
+
+
 # -------------------------------------------------------------------------------------- pictures
 
 
