@@ -164,7 +164,9 @@ def test_the_explorer_starts_in_the_page_and_answers(site, page):
         pytest.skip("the book was made without npm")
     page.locator(".live button").click()
     explorer = page.frame_locator(".live iframe")
-    explorer.locator(".dncnn-picture[data-number]").first.wait_for(timeout=120_000)
+    message = explorer.locator(".dncnn-message.dncnn-error")
+    explorer.locator(".dncnn-picture[data-number]").or_(message).first.wait_for(timeout=120_000)
+    assert message.all_inner_texts() == []
     level = explorer.get_by_role("slider", name="σ").first
     before = explorer.locator(".dncnn-picture").first.get_attribute("data-number")
     level.press("ArrowRight")

@@ -166,6 +166,17 @@ def test_the_first_picture_comes_from_the_link(page, monkeypatch):
     assert restored == pytest.approx(shown.comparison.psnr, abs=0.06)
 
 
+def test_a_graphics_processor_that_never_answers_is_not_waited_for(chromium, address):
+    opened = chromium.new_page()
+    opened.add_init_script(
+        "Object.defineProperty(navigator, 'gpu',"
+        " { value: { requestAdapter: () => new Promise(() => {}) } });"
+    )
+    opened.goto(f"{address}#picture=pagoda&method=dncnn-3-small")
+    opened.wait_for_selector(".dncnn-picture[data-number]", timeout=60_000)
+    opened.close()
+
+
 def test_a_bad_file_is_refused_in_words(page):
     letter = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear Sir or Madam"}
     page.set_input_files("#explorer .dncnn-see input[type=file]", letter)

@@ -9,6 +9,7 @@ import { Pool } from "./pool.js";
 const BUDGET = 80; // milliseconds for a picture that follows the hand
 const SMALLEST = 128; // pixels, the side of the least that follows it
 const PAUSE = 150; // milliseconds without a change after which the controls are taken to rest
+const ADAPTER = 2000; // milliseconds that a graphics processor has to answer in
 const STRIP = 64 * 256; // pixels a large network restores before it asks whether that is still wanted
 const UPLOAD = "your picture";
 
@@ -60,7 +61,7 @@ export class BrowserEngine {
 
   // One worker where there is a graphics processor, else as many as there are cores, up to four.
   async makePool() {
-    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    const adapter = await Promise.race([navigator.gpu?.requestAdapter().catch(() => null), pause(ADAPTER)]);
     this.gpu = Boolean(adapter) && !adapter.info?.isFallbackAdapter;
     this.pool = new Pool(this.worker, this.gpu ? 1 : Math.min(navigator.hardwareConcurrency || 2, 4));
     return this.pool;
