@@ -166,6 +166,37 @@ def test_the_first_picture_comes_from_the_link(page, monkeypatch):
     assert restored == pytest.approx(shown.comparison.psnr, abs=0.06)
 
 
+@pytest.fixture
+def gpu_page(chromium, address):
+    """The page where WebGPU is carried out by SwiftShader, which stands for a graphics processor."""
+    arguments = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+    running = chromium.browser_type.launch(executable_path=browser.chromium(), args=arguments)
+    opened = running.new_page()
+    opened.set_default_timeout(120_000)
+    opened.warnings = []
+    opened.on("console", lambda message: opened.warnings.append(message.text))
+    opened.goto(address.replace("index.html", "licences.txt"))  # about:blank has no WebGPU
+    if not opened.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
+        pytest.skip("this Chromium has no WebGPU")
+    opened.add_init_script(
+        "navigator.gpu.requestAdapter = async () => ({ info: { isFallbackAdapter: false } });"
+    )
+    opened.goto(f"{address}#picture=pagoda&method=dncnn-3-small")
+    yield opened
+    running.close()
+
+
+@pytest.mark.parametrize("method", ["dncnn-3-small", "cdncnn-b-small"])
+def test_a_graphics_processor_gives_python_s_pixels(gpu_page, method, monkeypatch):
+    setting = Setting("Gaussian", 25, 0, method, Region(40, 50, 48, 40))
+    found, pictures = explore(gpu_page, "dogs", setting)
+    assert gpu_page.evaluate("engine.gpu") and found["method"] == method and not found["quick"]
+    assert gpu_page.warnings == [], "WebGPU was asked for and used"
+    shown = expected(dn.sample_image("dogs"), setting, monkeypatch)
+    for name, values in zip(("clean", "noisy", "restored"), pictures):
+        assert np.abs(values.astype(int) - shown.picture(name)).max() <= 1, name
+
+
 def test_a_graphics_processor_that_never_answers_is_not_waited_for(chromium, address):
     opened = chromium.new_page()
     opened.add_init_script(
