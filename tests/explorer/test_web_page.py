@@ -168,7 +168,7 @@ def test_the_first_picture_comes_from_the_link(page, monkeypatch):
 
 @pytest.fixture
 def gpu_page(chromium, address):
-    """The page where WebGPU is carried out by SwiftShader, which stands for a graphics processor."""
+    """The page, and SwiftShader in the place of a graphics processor."""
     arguments = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
     running = chromium.browser_type.launch(executable_path=browser.chromium(), args=arguments)
     opened = running.new_page()
