@@ -13,6 +13,7 @@ from torch import nn
 from .. import _check
 from ..degrade import GaussianNoise, add_gaussian_noise
 from ..evaluation import Comparison
+from ..images import as_batch
 from ..model import DnCNN
 from ..restoring import denoise
 from ..tasks import Task
@@ -105,9 +106,13 @@ def held_out_psnr(
     ]
     if not pairs:
         _check.fail("images", dict(images), "at least one image")
+    batches, ways_back = zip(*(as_batch(noisy) for _, noisy in pairs))
+    if len({batch.shape for batch in batches}) == 1:  # so that batch norm is folded only once
+        batches = [torch.cat(batches)]
 
     def validation(net: nn.Module) -> float:
-        restored = [denoise(noisy, net) for _, noisy in pairs]
+        answers = (answer[None] for batch in batches for answer in denoise(batch, net))
+        restored = [back(answer) for back, answer in zip(ways_back, answers)]
         if not np.isfinite([image.sum() for image in restored]).all():
             return np.nan
         found = (Comparison(clean, noisy, image) for (clean, noisy), image in zip(pairs, restored))

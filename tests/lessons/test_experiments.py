@@ -19,6 +19,7 @@ from dncnn_lib.lessons.experiments import (
     train_variants,
 )
 from dncnn_lib.model import DnCNN
+from dncnn_lib.restoring import denoise
 from dncnn_lib.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -76,6 +77,18 @@ def test_validation_is_the_mean_psnr_of_the_restored_images(images):
     assert held_out_psnr(by_name, 50)(nn.Identity()) == pytest.approx(wanted, abs=1e-4)
     with raises(ValueError, "images is {}, but must be at least one image"):
         held_out_psnr({}, 50)
+
+
+def test_images_of_one_size_are_restored_together_as_one_by_one():
+    """Each with its own noise, colour as well; a network with batch norm is folded."""
+    net = DnCNN(depth=4, width=3)
+    for shape in ((9, 7), (9, 7, 3)):
+        pictures = dict(enumerate(np.random.default_rng(0).random((3, *shape))))
+        one_by_one = []
+        for seed, clean in pictures.items():
+            restored = denoise(add_gaussian_noise(clean, 25, seed=seed), net).clip(0, 1)
+            one_by_one.append(-10 * np.log10(np.mean((restored - clean) ** 2)))
+        assert held_out_psnr(pictures)(net) == pytest.approx(np.mean(one_by_one), abs=1e-9)
 
 
 def test_a_network_that_has_diverged_has_no_psnr(images):
