@@ -1,6 +1,6 @@
 """Record what depth brings, and what half the resolution costs, in small networks.
 
-    python data/record_architecture.py [--longer]
+    python data/record_architecture.py
 
 sigma = 25, the small training set that ships, measured on the middle of each held-out picture.
 Networks 16 wide of several depths; and ways to work at half the resolution
@@ -8,11 +8,11 @@ Networks 16 wide of several depths; and ways to work at half the resolution
 layers of 16 cost at full resolution.
 
 Each is trained for 600 steps from three seeds, at three learning rates and at further ones until
-the best has a worse neighbour on either side. With ``--longer``, 8 and 17 layers are then trained
-for 2,400 steps, too, at that best rate; that takes as long again, and is not recorded yet. Writes
-``data/runs/architecture.csv``, a row for each training, and the settings beside it in
-``architecture.json``. What is in the CSV already is not trained again, so the script may be stopped
-and run again; a change of the settings begins anew.
+the best has a worse neighbour on either side. Then 8 and 17 layers are trained for 2,400 steps,
+too, at that best rate and at the next lower one, for a longer training may want less. All of it
+takes an hour of one core. Writes ``data/runs/architecture.csv``, a row for each training, and the
+settings beside it in ``architecture.json``. What is in the CSV already is not trained again, so the
+script may be stopped and run again; a change of the settings begins anew.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ NETWORKS = (*(f"depth {depth}" for depth in (2, 4, 8, 17)), *WAYS)
 SHORT, LONG = 600, 2400
 """Steps."""
 TRAINED_LONG = ("depth 8", "depth 17")
-"""With --longer."""
 RATES = [0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32]
 FIRST, SEEDS = RATES[2:5], (0, 1, 2)
 CONFIG = dn.TrainConfig(batch_size=8, patch_size=40)
@@ -76,12 +75,16 @@ def next_rate(runs: Runs, network: str) -> float | None:
     return next((rate for rate in beside if len(ends.get(rate, ())) < len(SEEDS)), None)
 
 
+def long_rates(runs: Runs, network: str) -> list[float]:
+    """The best rate of ``SHORT`` steps and the next lower one."""
+    place = RATES.index(best_rate(by_rate(runs, network, SHORT)))
+    return RATES[place - 1 : place + 1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, default=RECORDS / "architecture.csv")
-    parser.add_argument("--longer", action="store_true", help="train TRAINED_LONG, too")
-    options = parser.parse_args()
-    out = options.out
+    out = parser.parse_args().out
     torch.set_num_threads(1)
     runs: Runs = read_comparison(out, about()) if out.exists() else {}
     photographs, validation = dn.small_training_set(), held_out_psnr(pieces(), SIGMA)
@@ -101,8 +104,9 @@ def main() -> None:
     for network in NETWORKS:
         while (rate := next_rate(runs, network)) is not None:
             record(network, SHORT, rate)
-    for network in TRAINED_LONG * options.longer:
-        record(network, LONG, best_rate(by_rate(runs, network, SHORT)))
+    for network in TRAINED_LONG:
+        for rate in long_rates(runs, network):
+            record(network, LONG, rate)
 
 
 if __name__ == "__main__":

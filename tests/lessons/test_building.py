@@ -104,7 +104,7 @@ def test_multiplications_are_those_of_the_weights_where_nothing_is_reduced():
 
 def test_the_record_gives_each_network_its_best_rate_and_every_seed():
     found = building.recorded_architectures()
-    assert set(found) == {600}
+    assert set(found) == {600, 2400} and set(found[2400]) == {"depth 8", "depth 17"}
     assert set(found[600]) > set(building.WAYS)
     depths = building.recorded_depths()
     assert set(depths[600]) == {2, 4, 8, 17}
