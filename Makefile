@@ -25,25 +25,31 @@ TOOK = $(VENV)/took-$(1)$(if $(FAST),-fast)
 before = $(shell cat $(TOOK) 2>/dev/null)
 timed = @start=$$(date +%s); $(2) && echo "; last time it took $$(($$(date +%s) - start)) s" > $(TOOK)
 
-.PHONY: help lab explore web book slides editions test unit notebooks sections execute lint \
-	benchmark tables train info clean
+# The copy for a class has no tests, and no targets that need them, solutions or what instructors have.
+WHOLE = $(wildcard tests)
+
+.PHONY: help lab explore web book slides test notebooks train info clean
 
 help:
 	@echo "make lab        open the course in JupyterLab"
 	@echo "make explore    the explorer alone, as a web page on this machine"
 	@echo "make web        the explorer as files that any browser opens, without Python (needs npm)"
 	@echo "make book       the course as a static site, in build/book"
-	@echo "make editions   for a class: what students install, solutions, what nbgrader grades"
 	@echo "make slides     a deck of slides for each lesson, in build/slides (needs npm)"
+	@echo "make train      train a network: make train RECIPE=dncnn-b"
+	@echo "make info       this machine, the networks, the image sets"
+ifeq ($(WHOLE),)
+	@echo "make test       every notebook runs and gives what is stored in it; FAST=1: the first one"
+else
+	@echo "make editions   for a class: what students install, solutions, what nbgrader grades"
 	@echo "make test       unit tests, then every notebook (make unit, make notebooks: one of the two);"
 	@echo "                with FAST=1 a quick look"
 	@echo "make benchmark  how fast this machine denoises, trains and explores"
 	@echo "make tables     measure the networks again as the paper does (half an hour)"
-	@echo "make train      train a network: make train RECIPE=dncnn-b"
-	@echo "make info       this machine, the networks, the image sets"
 	@echo "make sections   write the exercises of the lessons from their sources (for authors)"
 	@echo "make execute    run the notebooks and store their outputs (for authors)"
 	@echo "make lint       style of code and notebooks"
+endif
 	@echo "make clean      remove the environment and caches"
 
 lab: $(READY)
@@ -61,22 +67,32 @@ web: $(READY)
 book: $(READY)
 	$(BIN)/python -m dncnn_lib book
 
-editions: $(READY)
-	$(BIN)/python -m dncnn_lib course
-
 slides: $(READY)
 	$(BIN)/python -m dncnn_lib slides
 
-test: unit notebooks
+test: $(if $(WHOLE),unit) notebooks
 	@echo "== All tests passed."
+
+notebooks: $(READY)
+	@echo "== $(if $(WHOLE),2 of 2: )every notebook runs and gives what is stored in it (nbval)$(call before,notebooks)"
+	$(call timed,notebooks,$(PYTEST) --nbval --nbval-current-env -p no:cacheprovider -W default -v $(NOTEBOOKS))
+
+train: $(READY)
+	$(if $(RECIPE),,$(error which network? make train RECIPE=NAME; make info lists the names))
+	$(BIN)/python -m dncnn_lib train $(RECIPE)
+
+info: $(READY)
+	$(BIN)/python -m dncnn_lib info
+
+ifneq ($(WHOLE),)
+.PHONY: editions unit sections execute lint benchmark tables
+
+editions: $(READY)
+	$(BIN)/python -m dncnn_lib course
 
 unit: $(READY)
 	@echo "== 1 of 2: the library (unit tests)$(call before,unit)"
 	$(call timed,unit,$(PYTEST) $(if $(FAST),-m "not slow"))
-
-notebooks: $(READY)
-	@echo "== 2 of 2: every notebook runs and gives what is stored in it (nbval)$(call before,notebooks)"
-	$(call timed,notebooks,$(PYTEST) --nbval --nbval-current-env -p no:cacheprovider -W default -v $(NOTEBOOKS))
 
 sections: $(READY)
 	$(BIN)/python -m dncnn_lib.making.editions notebooks/*.ipynb
@@ -99,12 +115,7 @@ tables: $(READY)
 	$(BIN)/python -m dncnn_lib evaluate --paper --csv data/tables/quality.csv --model $(MODELS)
 	$(BIN)/python data/record_priors.py
 
-train: $(READY)
-	$(if $(RECIPE),,$(error which network? make train RECIPE=NAME; make info lists the names))
-	$(BIN)/python -m dncnn_lib train $(RECIPE)
-
-info: $(READY)
-	$(BIN)/python -m dncnn_lib info
+endif
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache build dist *.egg-info

@@ -23,16 +23,16 @@ from . import pages
 FIELD = np.s_[75:196, 180:301]
 """Of the photograph under the receptive field: 121 pixels square, for 60 layers."""
 
-INSTRUCTORS = """\
-```{toctree}
-:caption: For instructors
+TOCTREE = """\
+```{{toctree}}
+:caption: {caption}
 :glob:
 :hidden:
 
-instructors/*
+{folder}/*
 ```
 """
-"""What lists the pages of the folder ``instructors``, where there is one."""
+"""What lists the pages of a folder that the copy of a class does not have."""
 
 SITE = Path(__file__).parent / "site"
 
@@ -91,7 +91,11 @@ def write_sources(notebooks: Path, sources: Path, *, alive: bool) -> None:
     index = (SITE / "index.md").read_text("utf-8").replace("{{lessons}}", pages.course_map(start))
     index = index.replace("{{explorer}}", pages.live_html("explorer-1", alive))
     texts = dict(text_pages(notebooks))
-    index = index.replace("{{instructors}}", INSTRUCTORS if texts else "")
+    parts = {"solutions": ("*.ipynb", "Solutions"), "instructors": ("*.md", "For instructors")}
+    for folder, (found, caption) in parts.items():
+        there = any((notebooks / folder).glob(found))
+        toctree = TOCTREE.format(caption=caption, folder=folder) if there else ""
+        index = index.replace(f"{{{{{folder}}}}}", toctree)
     (sources / "index.md").write_text(index, "utf-8")
     for path, text in texts.items():
         (sources / path).parent.mkdir(exist_ok=True)

@@ -37,8 +37,13 @@ On Windows:
 With conda: `conda env create -f environment.yml`, `conda activate dncnn`, then
 `jupyter lab notebooks/00_start_here.ipynb`.
 
-Only the installation needs the network. This copy has no solutions. A check below an exercise says
-whether the exercise is still open; it is marked when you hand it in, as your instructor tells you.
+Only the installation needs the network. `make test FAST=1` runs the first lesson as a test, and
+`make` alone lists what else there is.
+
+This copy has no solutions. A check below an exercise says whether the exercise is still open; it is
+marked when you hand it in, as your instructor tells you. A notebook that you get to hand in goes
+into the folder `notebooks`, where JupyterLab finds it. Keep its name.
+
 """
 
 CONFIG = '''\
@@ -56,6 +61,12 @@ c.CourseDirectory.root = str(here)
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.Execute.timeout = 60  # seconds for each cell of a submission
 c.Autograde.autograde_preprocessors = grading.PREPROCESSORS
+# zip_collect: who handed in what, by the folders of a download from Moodle, whose number is another
+# one for each assignment: NAME_NUMBER_assignsubmission_file. The browser's "01_noise (1).ipynb" is
+# 01_noise, too. Another platform needs another expression.
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*/(?P<student_id>[^/]+)_[0-9]+_assignsubmission_file_?/(?P<file_id>\\w+)[^/]*$"
+)
 # What the cases of each submission are drawn by. Keep it to yourself, and make another every year.
 c.Seeds.secret = os.environ.get("DNCNN_SECRET") or (here / "secret").read_text().strip()
 '''
@@ -88,12 +99,19 @@ def write_class(project: Path, out: Path) -> None:
         shutil.copy(project / name, out)
     for name in CLASS_FOLDERS:
         shutil.copytree(project / name, out / name, ignore=LEFT_BEHIND)
-    (out / "README.md").write_text(CLASS_README, "utf-8")
+    (out / "README.md").write_text(CLASS_README + ten_lines(project), "utf-8")
     for path in (out / "notebooks").glob("*.ipynb"):
         notebook = editions.without_solutions(editions.read(path))
         if path.stem in lessons:
             notebook = editions.splice(notebook, editions.student(lessons[path.stem]))
         editions.write(path, notebook)
+
+
+def ten_lines(project: Path) -> str:
+    """Of the project's README the section with the library's example, to which lesson 00 refers."""
+    said = (project / "README.md").read_text("utf-8")
+    begin = said.index("## The library in ten lines")
+    return said[begin : said.index("```\n", said.index("```python", begin)) + 4]
 
 
 def write_solutions(project: Path, out: Path) -> None:

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
+import sys
+import sysconfig
+from pathlib import Path
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
@@ -18,6 +22,9 @@ from nbgrader import preprocessors as nbgrader
 from traitlets import Unicode
 
 Done = tuple[NotebookNode, dict]
+
+PROJECT = Path(__file__).parents[2]
+"""Where ``dncnn_lib`` is."""
 
 
 def seed_of(secret: str, student: str, assignment: str, code: str) -> int:
@@ -53,18 +60,31 @@ class Scores(nbgrader.NbGraderPreprocessor):
 
     nbgrader gives all points to a cell that shows no number, and none to one that warns. Here a
     cell that does not show one number from 0 to its points has failed, and warnings do not count.
-    Tracebacks have lines of the keys, and feedback would show them.
+    Tracebacks have lines of the keys, and feedback would show them; it would show folders of this
+    machine in warnings and errors, too.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> Done:
         for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
-            for output in (output for output in cell.outputs if output.output_type == "error"):
-                output.traceback = [f"{output.ename}: {output.evalue}"]
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    output.evalue = _without_folders(output.evalue)
+                    output.traceback = [f"{output.ename}: {output.evalue}"]
+                elif output.output_type == "stream":
+                    output.text = _without_folders(output.text)
             if is_scored(cell):
                 cell.source = re.sub(r"\bseed=\d+", "seed=SEED", cell.source)
                 told = [o for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
                 cell.outputs = [*told, _score(cell)]
         return nb, resources
+
+
+def _without_folders(text: str) -> str:
+    """Text that names files of this installation and of the course without their folders."""
+    inner = (sysconfig.get_path("purelib"), sys.prefix, PROJECT, Path.cwd(), Path.home())
+    for folder in map(str, inner):
+        text = text.replace(folder + os.sep, "") if folder != os.sep else text
+    return text
 
 
 def _score(cell: NotebookNode) -> NotebookNode:

@@ -93,14 +93,15 @@ def deck(notebook: dict[str, Any]) -> list[Slide]:
         if END.match(source):
             if slides[-1].kind == "saw":
                 break
-            heading, sub = source.splitlines()[0].removeprefix("## "), ""
+            heading, sub, asked = source.splitlines()[0].removeprefix("## "), "", ""
             continue
         before: list[str] = []
         for part in source.split("\n\n"):
             if part.startswith("## "):
-                heading, sub, before = part.splitlines()[0].removeprefix("## "), "", []
+                heading, sub = part.splitlines()[0].removeprefix("## "), ""
+                asked, before = "", []
             elif part.startswith("### "):
-                sub, before = part.splitlines()[0].removeprefix("### "), []
+                sub, asked, before = part.splitlines()[0].removeprefix("### "), "", []
             elif heading == SAW:
                 slides += (Slide("saw", cell["id"], SAW, some) for some in _halves(part))
             elif PREDICT in part or SYMPTOM.match(part):

@@ -11,9 +11,12 @@ import pytest
 from helpers import raises
 
 from dncnn_lib.book import building
+from dncnn_lib.making import course
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDTHS = {"projector": (1280, 720), "phone": (390, 844)}
+
+FOLDERS = {"_images", "_sources", "_static"}
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +70,15 @@ def test_instructors_find_their_pages_and_nobody_the_answers_of_the_examination(
         asked = re.findall(r"^  text: (.+)$", exam, re.MULTILINE)
         pages = "\n".join(page.read_text("utf-8") for page in site.rglob("*.html"))
         assert len(asked) > 50 and not [text for text in asked if text in pages]
+
+
+def test_the_copy_of_a_class_has_a_book_without_solutions(tmp_path):
+    pytest.importorskip("myst_nb", reason='needs the extra "book"')
+    course.write_class(NOTEBOOKS.parent, tmp_path / "student")
+    building.build(tmp_path / "student" / "notebooks", tmp_path / "book")
+    index = (tmp_path / "book" / "index.html").read_text("utf-8")
+    assert "01_noise.html" in index and "solutions/" not in index and "instructors/" not in index
+    assert {page.name for page in (tmp_path / "book").iterdir() if page.is_dir()} == FOLDERS
 
 
 def test_no_link_is_dead(site, pages):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,36 @@ def test_the_copy_has_what_a_class_needs_and_links_to_nothing_else(copy):
         said = "\n".join(map(editions.text, editions.read(path)["cells"]))
         for link in re.findall(r"\]\(((?!https?:)[\w./-]+\.ipynb)", said):
             assert (notebooks / link).exists(), f"{path.name} links to {link}"
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_the_copys_makefile_offers_only_what_works_there(copy):
+    def made(*arguments: str) -> str:
+        command = ["make", "-n", "-C", str(copy), f"VENV={copy}", *arguments]
+        english = {**os.environ, "LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, env=english)
+        return done.stdout + done.stderr
+
+    def offered(folder: Path) -> set[str]:
+        command = ["make", "-s", "-C", str(folder), "help"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return set(re.findall(r"^make (\w+)  ", said, re.MULTILINE))
+
+    authors = {"editions", "benchmark", "tables", "sections", "execute", "lint"}
+    assert offered(ROOT) - offered(copy) == authors
+    assert offered(copy) == {
+        "lab", "explore", "web", "book", "slides", "train", "info", "test", "clean"
+    }  # fmt: skip
+    for target in authors | {"unit"}:
+        assert f"No rule to make target '{target}'" in made(target)
+    assert "--nbval" in made("test") and "unit tests" not in made("test")
+
+
+def test_the_copys_readme_shows_the_library_as_lesson_00_promises(copy):
+    lesson = editions.read(ROOT / "notebooks" / "00_start_here.ipynb")
+    assert "`README.md` shows it in ten lines" in "\n".join(map(editions.text, lesson["cells"]))
+    example = (copy / "README.md").read_text("utf-8").split("```")[1]
+    assert example.startswith("python\nimport dncnn_lib as dn") and "dn.train(" in example
 
 
 def test_the_copys_readme_has_the_commands_of_the_projects(copy):

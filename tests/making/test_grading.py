@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,33 @@ def feedback(folder: Path, student: str, lesson: str) -> str:
     """What a student reads, without the markup."""
     page = (folder / "feedback" / student / lesson / f"{lesson}.html").read_text("utf-8")
     return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+def test_a_download_from_moodle_is_collected(folder):
+    archive = folder / "downloaded" / NOISE / "archive" / "download.zip"
+    archive.parent.mkdir(parents=True)
+    notebook = (folder / "release" / NOISE / f"{NOISE}.ipynb").read_text("utf-8")
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr(f"Erin O'Neil_4711_assignsubmission_file/{NOISE}.ipynb", notebook)
+        made.writestr(f"José de la Cruz_4712_assignsubmission_file_/{NOISE} (1).ipynb", notebook)
+    done(folder, "zip_collect", NOISE)
+    for student in ("Erin O'Neil", "José de la Cruz"):
+        assert (folder / "submitted" / student / NOISE / f"{NOISE}.ipynb").exists()
+        shutil.rmtree(folder / "submitted" / student)
+
+
+def test_feedback_names_no_folder_of_this_machine():
+    from nbformat import v4
+
+    from dncnn_lib.making import grading
+
+    said = f"{ROOT / 'dncnn_lib' / 'metrics.py'}:3: UserWarning: no"
+    error = v4.new_output("error", ename="E", evalue=f"({ROOT / 'a.py'})", traceback=[])
+    cell = v4.new_code_cell("f()", outputs=[v4.new_output("stream", text=said), error])
+    (cell,) = grading.Scores().preprocess(v4.new_notebook(cells=[cell]), {})[0].cells
+    warned, failed = cell.outputs
+    assert warned.text == f"{Path('dncnn_lib', 'metrics.py')}:3: UserWarning: no"
+    assert failed.traceback == ["E: (a.py)"]
 
 
 def test_what_is_handed_out_has_no_answers(folder):

@@ -91,6 +91,17 @@ def test_a_question_stands_alone_with_what_leads_to_it_and_its_answer_repeats_it
     assert title.notes == ["It is read.", "Take a ball."]
 
 
+@pytest.mark.parametrize("heading", ["## 2 · Two", "### Three"])
+def test_a_question_is_not_repeated_under_another_heading(heading):
+    found = deck(
+        markdown("## 1 · One\n\n**Predict.** Red?"),
+        code(printed("red\n")),
+        markdown(f"{heading}\n\nSomething else."),
+        code(printed("another matter\n")),
+    )
+    assert [slide.text for slide in found if slide.kind == "printed"] == ["red"]
+
+
 def test_what_is_printed_without_a_question_is_not_shown_nor_what_is_too_long_beside_a_figure():
     figure = markdown("*The figure:* a dog.\n\nIt sleeps.")
     assert kinds(deck(code(printed("1\n"), name="b"))) == ["title"]
