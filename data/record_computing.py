@@ -1,6 +1,6 @@
 """Record what computing buys: the network of lesson 04 trained for 1, 10 and 100 times as long.
 
-    python data/record_computing.py [--longer] [--steps 100]
+    python data/record_computing.py [--steps 100]
 
 Eight layers of 32, from the small training set that ships, sigma = 25, three seeds. Then one thing
 is changed at a time, for the same computing: the paper's network, more images, another optimiser.
@@ -60,20 +60,15 @@ RATES = [0.000625, 0.00125, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08]
 PLAN = [
     (PLAIN, 1, (0, 1, 2)),
     (PLAIN, 10, (0, 1, 2)),
-    (PLAIN, 100, (0,)),
-    ("17×64", 10, (0, 1)),
-]
-"""Training, times, seeds, in this order."""
-LONGER = [
-    ("17×64", 10, (2,)),
+    (PLAIN, 100, (0, 1, 2)),
+    ("17×64", 10, (0, 1, 2)),
     ("432 images", 10, (0, 1, 2)),
     ("Muon", 10, (0, 1, 2)),
-    (PLAIN, 100, (1, 2)),
     ("17×64", 100, (0,)),
     ("432 images", 100, (0,)),
     ("Muon", 100, (0,)),
 ]
-"""What is not in the record yet; --longer trains it, too, in some three hours of a slow core."""
+"""Training, times, seeds, in this order."""
 
 
 def config(name: str, times: int, steps: int) -> dn.TrainConfig:
@@ -88,7 +83,7 @@ def config(name: str, times: int, steps: int) -> dn.TrainConfig:
 def about(steps: int) -> dict[str, object]:
     """The settings, as they are kept beside the record."""
     configs = {
-        f"{name}, {times}": asdict(config(name, times, steps)) for name, times, _ in PLAN + LONGER
+        f"{name}, {times}": asdict(config(name, times, steps)) for name, times, _ in PLAN
     }
     for found in configs.values():
         del found["lr"], found["seed"]  # columns of the record
@@ -175,7 +170,6 @@ def trained(name: str, times: int, steps: int, rate: float, seed: int) -> tuple:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--longer", action="store_true", help="train what LONGER names, too")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=RECORDS / "computing.csv")
     options = parser.parse_args()
@@ -191,7 +185,7 @@ def main() -> None:
         quality = mean_psnr(runs, name, times, rate, seed)
         print(f"{name}, {times}×, {rate:g}, seed {seed}: {quality:.2f} dB", flush=True)
 
-    for name, times, seeds in PLAN + LONGER * options.longer:
+    for name, times, seeds in PLAN:
         while (rate := next_rate(runs, name, times)) is not None:
             record(name, times, rate, 0)
         for seed, rate in product(seeds, rates(runs, name, times)):
