@@ -82,9 +82,7 @@ def config(name: str, times: int, steps: int) -> dn.TrainConfig:
 
 def about(steps: int) -> dict[str, object]:
     """The settings, as they are kept beside the record."""
-    configs = {
-        f"{name}, {times}": asdict(config(name, times, steps)) for name, times, _ in PLAN
-    }
+    configs = {f"{name}, {times}": asdict(config(name, times, steps)) for name, times, _ in PLAN}
     for found in configs.values():
         del found["lr"], found["seed"]  # columns of the record
     return {

@@ -261,11 +261,7 @@ def test_the_record_of_computing_has_the_plan_of_its_script():
         assert COMPUTING["next_rate"](runs, name, times) is None
         for seed, rate in itertools.product(seeds, COMPUTING["rates"](runs, name, times)):
             assert (name, times, rate, seed) in recorded
-    planned = {
-        (name, times, seed)
-        for name, times, seeds in COMPUTING["PLAN"]
-        for seed in seeds
-    }
+    planned = {(name, times, seed) for name, times, seeds in COMPUTING["PLAN"] for seed in seeds}
     assert {(name, times, seed) for name, times, _, seed in recorded} <= planned
 
 
