@@ -4,7 +4,7 @@
 
 Executes the lessons one after the other, in a folder that is thrown away, on so many cores (Linux;
 elsewhere on all). Nothing else should run meanwhile; all lessons take a quarter to half an hour of
-two slow cores. Writes ``data/runs/minutes.csv``, a row for each code cell that took 0.05 seconds or
+two cores. Writes ``data/runs/minutes.csv``, a row for each code cell that took 0.05 seconds or
 more; processor, cores and packages are in ``minutes.json``. A lesson that was recorded is measured
 again only where its code has changed since, or where it is named: ``06b``.
 
@@ -21,6 +21,8 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from dncnn_lib import _files
 from dncnn_lib.hardware import describe_environment, processor_name, usable_cores
@@ -81,8 +83,12 @@ def read(path: Path) -> dict[str, dict[str, float]]:
 
 def machine() -> dict[str, Any]:
     """What is to be known of the machine, as other records have it."""
-    packages = describe_environment()["packages"]
-    return {"processor": processor_name(), "cores": usable_cores(), "packages": packages}
+    return {
+        "processor": processor_name(),  # which on some machines is that of a whole family
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": usable_cores(),
+        "packages": describe_environment()["packages"],
+    }
 
 
 def main() -> None:
