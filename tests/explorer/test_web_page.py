@@ -191,7 +191,8 @@ def test_a_graphics_processor_gives_python_s_pixels(gpu_page, method, monkeypatc
     setting = Setting("Gaussian", 25, 0, method, Region(40, 50, 48, 40))
     found, pictures = explore(gpu_page, "dogs", setting)
     assert gpu_page.evaluate("engine.gpu") and found["method"] == method and not found["quick"]
-    assert gpu_page.warnings == [], "WebGPU was asked for and used"
+    fallen_back = [text for text in gpu_page.warnings if re.search("webgpu|adapter", text, re.I)]
+    assert fallen_back == [], "WebGPU was asked for and used"
     shown = expected(dn.sample_image("dogs"), setting, monkeypatch)
     for name, values in zip(("clean", "noisy", "restored"), pictures):
         assert np.abs(values.astype(int) - shown.picture(name)).max() <= 1, name
